@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The front door; what is behind each target is a script in scripts/. GNU make turns
+# every failure into 2: run the script itself where the exit code matters.
+
+archs	:= $(patsubst configs/arch/%.conf,%,$(wildcard configs/arch/*.conf))
+# The host's own, if it is there: one less compiler.
+ARCH	?= $(firstword $(filter $(shell uname -m),$(archs)) $(archs))
+ARCHES	?= $(ARCH) $(filter-out $(ARCH),$(archs))
+COUNT	?= 100
+
+export ARCHES TEST COUNT DEBUG VARIANT KSRC BASE_TARBALL BENCH_KERNEL FORCE JOBS
+
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+.PHONY: help run test shell rerun bench soak archs build boot deps fetch tree export \
+	verify verify-each clean
+
+help:
+	@echo 'Targets, on ARCH=$(ARCH) or ARCHES="$(ARCHES)":'
+	@echo '  run          build, boot, and list the namespaces of the running guest'
+	@echo '  test         build and boot each of ARCHES, run the kselftests, judge'
+	@echo '  shell        build, and a prompt in the guest'
+	@echo '  rerun        the kselftests in what is built already'
+	@echo '  soak         one test many times: TEST=name COUNT=n'
+	@echo '  bench        cost of the base and of the series, in guest instructions'
+	@echo '  archs        the architectures'
+	@echo
+	@echo '  deps         install, or name, the packages that are missing'
+	@echo '  fetch        the base, into the cache'
+	@echo '  tree         build/linux: a git tree, base and series, ready to edit'
+	@echo '  export       write series, patches/ and the selftests back from build/linux'
+	@echo '  build        kernel and selftests in build/$(ARCH)'
+	@echo '  boot         boot that, with what make run shows'
+	@echo '  verify       check the series and the scripts'
+	@echo '  verify-each  build after every patch'
+	@echo '  clean        remove build/'
+	@echo
+	@echo 'Variables:'
+	@echo '  ARCH=name ARCHES="names"    see make archs'
+	@echo '  TEST=program[:case]         one test only'
+	@echo '  DEBUG=1                     with configs/debug.config, in build/ARCH-debug'
+	@echo '  KSRC=dir BASE_TARBALL=file  base of your own, any v6.18.y'
+	@echo '  BENCH_KERNEL=image          one more column'
+	@echo '  DEPS=skip                   do not look at packages'
+	@echo '  JOBS=n                      compilers at a time; all cores by default'
+
+# What a fresh machine lacks, for the architectures that are built
+define ready
+	@$(if $(filter skip,$(DEPS)),:,scripts/deps.sh $(1))
+	@scripts/tree.sh
+endef
+
+run: build
+	@scripts/boot.sh run $(ARCH)
+
+test:
+	$(call ready,$(ARCHES))
+	@scripts/test.sh
+
+shell: build
+	@scripts/boot.sh shell $(ARCH)
+
+rerun:
+	@scripts/boot.sh test $(ARCH)
+
+soak: build
+	@scripts/boot.sh soak $(ARCH)
+
+bench:
+	$(call ready,$(ARCH))
+	@scripts/bench.sh
+
+build:
+	$(call ready,$(ARCH))
+	@scripts/build.sh $(ARCH)
+
+boot:
+	@scripts/boot.sh run $(ARCH)
+
+archs:
+	@bash -c '. scripts/common.sh; for a in $(archs); do arch_load $$a; \
+		printf "%-10s %s\n" "$$a" "$${qemu[*]}"; done'
+
+deps:
+	@scripts/deps.sh $(ARCHES)
+	@echo 'everything is installed'
+
+fetch:
+	@scripts/fetch.sh
+
+tree:
+	@scripts/tree.sh
+
+export:
+	@scripts/export.sh
+
+verify:
+	$(call ready,$(ARCH))
+	@scripts/verify.sh
+
+verify-each:
+	$(call ready,$(ARCH))
+	@scripts/verify-each.sh
+
+clean:
+	@scripts/tree.sh clean

@@ -1,0 +1,181 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# bench.sh [--no-build] [--twice] [ARCH]: what the series costs and saves, against
+# its base: guest instructions by scripts/guest/bench.c in one boot of each kernel
+# under -icount, where figures repeat exactly; --twice proves that they do. A line
+# that a kernel cannot do is "-". Red if a goal is missed or a figure is lacking.
+#
+#	BENCH_KERNEL=image[,image]	one more column for each of these
+
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/common.sh"
+
+# key, goal, work. The goal is for the series: a number, or +N% on the base.
+goals='
+listns_all_4096		25	listns, all, pages of 4096, per id
+listns_all_16		60	listns, all, pages of 16, per id
+listns_owner_4096	25	listns by owner, pages of 4096, per id
+listns_uts_4096		25	listns of type uts, pages of 4096, per id
+listns_few		2000	listns of user and net, 8000 uts present
+proc_scan		-	scanning /proc/*/ns/*, per link
+unshare_uts		+5%	unshare uts, create and destroy
+unshare_ipc		+2%	unshare ipc, create and destroy
+unshare_mnt		+2%	unshare mnt, create and destroy
+setns_uts		+5%	setns between two uts namespaces
+fork_userns		+0.5%	fork, exit and wait in a user namespace
+ns_common		136	sizeof(struct ns_common)
+'
+
+# sizeof(struct ns_common), with the command that compiled the kernel in $1.
+size_of_ns_common()
+{
+	local objects=$1 command
+
+	command=$(sed -n '1s/^savedcmd_[^ ]* := //p' "$objects/kernel/.nscommon.o.cmd" 2>/dev/null |
+		sed 's/ -c -o .*//; s/-Wp,-MMD,[^ ]*//') || return 0
+	[ -n "$command" ] || return 0
+	printf '%s\n' '#include <linux/ns_common.h>' \
+		'char nstree_size[sizeof(struct ns_common)];' >"$work/size.c"
+	if (cd "$objects" && eval "$command -c -o $work/size.o $work/size.c") >"$work/size.log" 2>&1; then
+		printf 'ns_common %d 1\n' "0x$("${cross}nm" -S "$work/size.o" | awk '/nstree_size/ { print $2 }')"
+	else
+		say "note: sizeof(struct ns_common): $(head -n 1 "$work/size.log")" >&2
+	fi
+}
+
+# The build directory that a foreign image lies in, if it does.
+objects_of()
+{
+	local dir
+
+	dir=$(dirname "$(realpath "$1")")
+	while [ "$dir" != / ]; do
+		for dir in "$dir" "$dir/obj"; do
+			[ ! -f "$dir/kernel/.nscommon.o.cmd" ] || { echo "$dir"; return; }
+		done
+		dir=$(dirname "$(dirname "$dir")")
+	done
+}
+
+# measure COLUMN IMAGE OBJECTS: $work/COLUMN gets lines of "key instructions units"
+measure()
+{
+	local column=$1 log=$out/log/bench-$1 rc=0
+
+	# The console is judged as that of any other boot.
+	KERNEL=$2 LOGDIR=$log KERNEL_OBJECTS=$3 "$top/scripts/boot.sh" bench "$arch" || exit
+	"$top/scripts/report.sh" "$log" >"$log/verdict" || rc=$?
+	[ $rc = 0 ] || {
+		cat "$log/verdict"
+		exit $rc
+	}
+	sed -n 's/^  bench //p' "$log/report.ktap" >"$work/$column"
+	# A nanosecond must be an instruction, or the rest means nothing.
+	awk '$1 == "clock" { ok = $2 > 0.99 * $3 && $2 < 1.02 * $3 } END { exit !ok }' "$work/$column" ||
+		die "$EX_FAIL" "$column: a million instructions take $(awk '$1 == "clock" { print $2 }' "$work/$column")" \
+			"ns by the guest's clock: is its clocksource a counter? See $log/console.log"
+	size_of_ns_common "$3" >>"$work/$column"
+}
+
+table()
+{
+	awk -v columns="${columns[*]}" -v dir="$work" '
+	function figure(x) { return x >= 1000 ? sprintf("%d", x + 0.5) : sprintf("%.1f", x) }
+	BEGIN {
+		nr = split(columns, col)
+		printf "%-42s", "work (instructions)"
+		for (c = 1; c <= nr; c++) {
+			while ((getline line < (dir "/" col[c])) > 0) {
+				split(line, w, " ")
+				value[col[c], w[1]] = w[2] / w[3]
+			}
+			printf " %10s", col[c]
+			if (c == 2)
+				printf " %7s %8s ", "ratio", "goal"
+		}
+		print ""
+	}
+	NF {
+		key = $1; goal = $2
+		$1 = $2 = ""
+		printf "%-42s", substr($0, 3)
+		base = ((col[1], key) in value) ? value[col[1], key] : -1
+		new = ((col[2], key) in value) ? value[col[2], key] : -1
+		for (c = 1; c <= nr; c++) {
+			printf " %10s", ((col[c], key) in value) ? figure(value[col[c], key]) : "-"
+			if (c != 2)
+				continue
+			printf " %7s %8s", base > 0 && new > 0 ? sprintf("%.3f", new / base) : "-", goal
+			limit = goal ~ /%/ ? base * (1 + substr(goal, 2) / 100) : goal
+			if (goal == "-")
+				mark = " "
+			else if (new < 0)
+				mark = "?"
+			else
+				mark = new <= limit ? " " : "!"
+			printf "%s", mark
+			missed += mark == "!"
+			lacking += mark == "?"
+		}
+		print ""
+	}
+	END {
+		if (missed)
+			print missed " goals missed (!)"
+		if (lacking)
+			print lacking " figures lacking (?)"
+		if (!missed && !lacking)
+			print "all goals met"
+		exit missed || lacking ? 1 : 0
+	}' <<<"$goals"
+}
+
+build_first=1 twice=
+while [ "${1#--}" != "${1:-}" ]; do
+	case $1 in
+	--no-build)	build_first=0 ;;
+	--twice)	twice=1 ;;
+	*)		die 2 "usage: bench.sh [--no-build] [--twice] [ARCH]" ;;
+	esac
+	shift
+done
+# By default what the host is, if it is there: one less compiler.
+arch=${1:-${ARCH:-$(uname -m)}}
+[ -f "$top/configs/arch/$arch.conf" ] || arch=$(arch_list | cut -d' ' -f1)
+arch_load "$arch"
+
+if [ $build_first = 1 ]; then
+	"$top/scripts/build.sh" --base "$arch"
+	"$top/scripts/build.sh" --kernel-only "$arch"
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+columns=(base series)
+images=("$out_base/kernel.img" "$out/kernel.img")
+objects=("$out_base/obj" "$out/obj")
+IFS=, read -r -a more <<<"${BENCH_KERNEL:-}"
+for image in "${more[@]}"; do
+	[ -f "$image" ] || die 2 "BENCH_KERNEL: $image is not there"
+	columns+=("kernel$((${#columns[@]} - 1))")
+	images+=("$image")
+	objects+=("$(objects_of "$image")")
+done
+
+for i in "${!columns[@]}"; do
+	measure "${columns[i]}" "${images[i]}" "${objects[i]}"
+	if [ -n "$twice" ]; then
+		cp "$work/${columns[i]}" "$work/first"
+		measure "${columns[i]}" "${images[i]}" "${objects[i]}"
+		diff "$work/first" "$work/${columns[i]}" ||
+			die "$EX_FAIL" "the figures of ${columns[i]} do not repeat: what in the guest comes from the host?"
+		say "${columns[i]}: all figures repeat exactly"
+	fi
+done
+
+echo
+for i in "${!columns[@]}"; do
+	[ "$i" -lt 2 ] || echo "${columns[i]}: ${images[i]}"
+done
+table || exit "$EX_FAIL"

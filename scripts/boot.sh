@@ -1,0 +1,319 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Boot what build.sh built, in qemu, with an initramfs of our own.
+#
+#	boot.sh test ARCH	the kselftests; TEST=[collection:]program[:case] for one
+#	boot.sh soak ARCH	TEST=... COUNT=n times (100), up to the first failure
+#	boot.sh run ARCH	list the namespaces of the running guest
+#	boot.sh shell ARCH	a prompt in the guest
+#	boot.sh bench ARCH	scripts/guest/bench.c under -icount (see bench.sh)
+#
+# All but shell and bench end in report.sh, whose verdict is the exit code.
+#
+#	KERNEL=path		boot this image, not build/ARCH/kernel.img
+#	LOGDIR=path		logs go there, not to build/ARCH/log
+#	SMP=n MEMORY=size	CPUs (2) and memory
+#	ACCEL=kvm		not -accel tcg
+#	APPEND=words		more for the kernel command line
+#	BOOT_TIMEOUT=seconds	for the whole boot, before time_factor (600)
+#	QUIET_TIMEOUT=seconds	without a byte on console and report (120)
+#	PLANT=defect		see test-harness.sh
+
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/common.sh"
+
+guest=$top/scripts/guest
+
+# Static, so that the guest needs nothing else.
+compile()
+{
+	local prog=$1 src=$2
+
+	shift 2
+	[ "$out/guest/$prog" -nt "$src" ] && return
+	"${cross}gcc" -static -O2 -Wall -o "$out/guest/$prog" "$@" "$src" >"$out/log/guest-cc" 2>&1 ||
+		die $EX_BUILD "${cross}gcc cannot build $src: $(cat "$out/log/guest-cc")" \
+		    "(is \`make deps\` done, and build.sh $arch?)"
+}
+
+# The busybox-static of that architecture: the host's own, or out of Debian's
+# package by way of a private apt, which leaves the machine's configuration alone.
+get_busybox()
+{
+	local debarch apt=$cache/apt-busybox/$arch dest=$cache/busybox-$arch
+
+	debarch=$(dpkg-architecture -t"$("${cross}gcc" -dumpmachine)" -qDEB_HOST_ARCH 2>/dev/null) ||
+		die $EX_BUILD "dpkg-architecture does not know ${cross}gcc -dumpmachine: apt-get install dpkg-dev"
+	if [ "$debarch" = "$(dpkg --print-architecture)" ] && [ -x /bin/busybox ] &&
+	   ! ldd /bin/busybox >/dev/null 2>&1; then
+		cp /bin/busybox "$1"
+		return
+	fi
+	if [ ! -x "$dest" ]; then
+		say "fetching busybox-static for $debarch"
+		mkdir -p "$apt"/{state/lists/partial,cache/archives/partial,deb}
+		(
+			opts=(-o "Dir::State=$apt/state" -o "Dir::Cache=$apt/cache"
+			      -o "Dir::State::status=/dev/null"
+			      -o "APT::Architecture=$debarch" -o "APT::Architectures=$debarch"
+			      -o APT::Sandbox::User=root)
+			cd "$apt/deb"
+			rm -f ./*.deb
+			apt-get "${opts[@]}" -q update
+			apt-get "${opts[@]}" -q download busybox-static
+			dpkg-deb -x busybox-static_*.deb .
+			cp bin/busybox "$dest"
+		) >"$out/log/busybox" 2>&1 ||
+			die $EX_BUILD "no busybox-static for $debarch (log: $out/log/busybox): is there network?" \
+			    "Or put a static busybox at $dest."
+	fi
+	cp "$dest" "$1"
+}
+
+# kselftest-list.txt becomes init's list: "collection:program path". The 32-bit set
+# gets a collection name of its own.
+add_selftests()
+{
+	local dir=$1 suffix=$2 collection prog
+
+	[ -s "$dir/kselftest-list.txt" ] || return 0
+	cp -r "$dir" "$root/selftests$suffix"
+	while IFS=: read -r collection prog; do
+		[ -x "$dir/$collection/$prog" ] ||
+			die $EX_BUILD "$dir/$collection/$prog is listed but not there: run scripts/build.sh $arch"
+		"${cross}strip" -s "$root/selftests$suffix/$collection/$prog" 2>/dev/null || :
+		echo "$collection$suffix:$prog /selftests$suffix/$collection/$prog"
+	done <"$dir/kselftest-list.txt" >>"$root/tests"
+}
+
+make_initramfs()
+{
+	root=$out/initramfs
+	rm -rf "$root"
+	mkdir -p "$root"/{bin,proc,sys,dev,tmp} "$out/guest"
+
+	compile init "$guest/init.c"
+	cp "$out/guest/init" "$root/init"
+	: >"$root/tests"
+	if [ "$mode" = bench ]; then
+		compile bench "$guest/bench.c"
+		cp "$out/guest/bench" "$root/bench"
+	else
+		add_selftests "$out/selftests" ''
+		add_selftests "$out/selftests32" 32
+	fi
+	if [ "$mode" = run ] || [ "$mode" = shell ]; then
+		if [ -f "$linux/samples/vfs/list-namespaces.c" ]; then
+			compile list-namespaces "$linux/samples/vfs/list-namespaces.c" \
+				-I "$out/obj/usr/include"
+			cp "$out/guest/list-namespaces" "$root/list-namespaces"
+		elif [ "$mode" = run ]; then
+			die $EX_BUILD "$linux/samples/vfs/list-namespaces.c is not there:" \
+			    "this prefix of the series has no program to run (scripts/tree.sh applies all of it)"
+		fi
+	fi
+	[ "$mode" != shell ] || get_busybox "$root/bin/busybox"
+	(cd "$root" && find . -print0 | LC_ALL=C sort -z |
+		cpio -0 -o -H newc -R 0:0 --quiet) | gzip -1 >"$out/initramfs.cpio.gz"
+}
+
+# Whether TEST= names anything, before a boot finds out.
+check_selection()
+{
+	local known want=${TEST:-}
+
+	[ -s "$out/initramfs/tests" ] ||
+		die $EX_BUILD "no selftests in $out/selftests: run scripts/build.sh $arch"
+	[ -n "$want" ] || return 0
+	known=$(cut -d' ' -f1 "$out/initramfs/tests")
+	while IFS=: read -r collection prog; do
+		case $want in
+		"$prog"|"$prog":*|"$collection:$prog"|"$collection:$prog":*)
+			return 0 ;;
+		esac
+	done <<<"$known"
+	die 2 "TEST=$want names none of:" "${known//$'\n'/ }"
+}
+
+# Words without dots reach init as environment; the rest is the kernel's.
+kernel_command_line()
+{
+	local stall=$((30 * time_factor))
+
+	# A stall limit for real hardware would fire under emulation. An oops ends
+	# the guest: what comes after it says little.
+	append="console=$console panic=-1 oops=panic reboot=t printk.devkmsg=on"
+	append+=" rcupdate.rcu_cpu_stall_timeout=$((stall < 300 ? stall : 300))"
+	append+=" loglevel=$loglevel NS_MODE=$mode NS_NONCE=$nonce NS_FACTOR=$time_factor"
+	[ -z "${TEST:-}" ] || append+=" NS_TEST=$TEST"
+	[ -z "${PLANT:-}" ] || append+=" NS_PLANT=$PLANT"
+	[ "$mode" != soak ] || append+=" NS_COUNT=${COUNT:-100}"
+	if [ "$mode" = shell ]; then
+		append+=" NS_TTY=${console%%,*}"
+		[ ! -t 0 ] || append+=" $(stty size | sed 's/\(.*\) \(.*\)/NS_ROWS=\1 NS_COLS=\2/')"
+	fi
+	if [ "$mode" = bench ]; then
+		append+=" norandmaps"
+	fi
+	append+="${APPEND:+ $APPEND}"
+}
+
+# A command that people can read, and a shell run.
+quoted()
+{
+	local w line=
+
+	for w; do
+		case $w in
+		*[!A-Za-z0-9_=,.:/+-]*) w="'${w//\'/\'\\\'\'}'" ;;
+		esac
+		line+="${line:+ }$w"
+	done
+	echo "$line"
+}
+
+qemu_command()
+{
+	local accel=${ACCEL:-tcg}
+
+	need "${qemu[0]}" "${packages[*]}"
+	cmd=("${qemu[@]}" -accel "$accel" -nodefaults -no-user-config -no-reboot -display none)
+	[ "$accel" = tcg ] || cmd+=(-cpu host)
+	[ -z "${MEMORY:-}" ] || cmd+=(-m "$MEMORY")
+	if [ "$mode" = bench ]; then
+		# One instruction is one nanosecond, and nothing that the guest sees
+		# comes from the host: figures repeat exactly.
+		cmd+=(-smp 1 -icount 'shift=0,sleep=off' -seed 1
+		      -rtc 'base=2025-01-01,clock=vm')
+	else
+		cmd+=(-smp "${SMP:-2}")
+	fi
+	if [ "$mode" = shell ]; then
+		cmd+=(-serial mon:stdio)
+	else
+		cmd+=(-chardev "file,id=console,path=$log/console.log" -serial chardev:console)
+	fi
+	cmd+=(-device "virtio-serial-$virtio"
+	      -chardev "file,id=report,path=$log/report.ktap"
+	      -device 'virtserialport,chardev=report,name=report'
+	      -kernel "$kernel" -initrd "$out/initramfs.cpio.gz" -append "$append")
+
+	{
+		echo '#!/bin/sh'
+		echo "# $mode $arch: sh $log/qemu-cmd boots the same again;"
+		[ "$mode" = shell ] || echo "# the console goes to $log/console.log"
+		quoted "${cmd[@]}"
+	} >"$log/qemu-cmd"
+}
+
+# What a program of the guest is done, for who waits.
+show_progress()
+{
+	local total
+
+	total=$(grep -c -E '^(not )?ok [0-9]' "$log/report.ktap" || :)
+	while [ "$shown" -lt "$total" ]; do
+		shown=$((shown + 1))
+		[ "$mode" = soak ] && [ $((shown % 10)) != 0 ] && continue
+		say "$arch: $(grep -E '^(not )?ok [0-9]' "$log/report.ktap" | sed -n "${shown}p")"
+	done
+}
+
+# Wait for qemu, but not for ever. Sets status: exit=N, timeout, or quiet.
+watch()
+{
+	local limit=$((${BOOT_TIMEOUT:-600} * time_factor))
+	local quiet=$((${QUIET_TIMEOUT:-120} * time_factor))
+	local begin=$SECONDS last=$SECONDS size='' now rc=0 shown=0
+
+	# A soak takes as long as it takes, and bench keeps quiet.
+	[ "$mode" != soak ] || limit=${BOOT_TIMEOUT:-0}
+	[ "$mode" != bench ] || quiet=$limit
+
+	while sleep 0.5 && kill -0 "$qemu_pid" 2>/dev/null; do
+		now=$(stat -c %s "$log/console.log" "$log/report.ktap" 2>/dev/null) || :
+		[ "$now" = "$size" ] || last=$SECONDS
+		size=$now
+		[ "$mode" = run ] || [ "$mode" = bench ] || show_progress
+		if [ "$limit" != 0 ] && [ $((SECONDS - begin)) -ge "$limit" ]; then
+			status="timeout: still running after $limit seconds"
+		elif [ $((SECONDS - last)) -ge "$quiet" ]; then
+			status="timeout: neither console nor report grew for $quiet seconds"
+		else
+			continue
+		fi
+		kill -9 "$qemu_pid"
+		wait "$qemu_pid" 2>/dev/null || :
+		return
+	done
+	wait "$qemu_pid" || rc=$?
+	[ "$mode" = run ] || [ "$mode" = bench ] || show_progress
+	status="exit=$rc"
+}
+
+mode=${1:-}
+case $mode in
+test|soak|run|shell|bench) ;;
+*)	die 2 "usage: boot.sh test|soak|run|shell|bench ARCH" ;;
+esac
+arch_load "${2:?usage: boot.sh $mode ARCH (one of $(arch_list))}"
+[ "$mode" != soak ] || [ -n "${TEST:-}" ] || die 2 "soak: say which, TEST=program or TEST=program:case"
+
+kernel=${KERNEL:-$out/kernel.img}
+log=${LOGDIR:-$out/log}
+nonce=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
+# The command line goes into the guest's random numbers, and so into its figures.
+[ "$mode" != bench ] || nonce=be7c4be7c4be7c4b
+# People want to see the guest, machines the kernel.
+case $mode in
+run|shell) loglevel=5 ;;
+*)	loglevel=8 ;;
+esac
+[ -f "$kernel" ] || die $EX_BUILD "$kernel is not there: run scripts/build.sh $arch"
+kernel=$(realpath "$kernel")
+mkdir -p "$log" "$out/log"
+log=$(realpath "$log")
+
+make_initramfs
+case $mode in
+test|soak) check_selection ;;
+esac
+kernel_command_line
+qemu_command
+rm -f "$log"/{console.log,report.ktap,run,qemu-stderr}
+: >"$log/console.log"
+: >"$log/report.ktap"
+
+if [ "$mode" = shell ]; then
+	exec "${cmd[@]}"
+fi
+
+say "$arch: booting ($mode), log in $log"
+begin=$SECONDS
+"${cmd[@]}" </dev/null >/dev/null 2>"$log/qemu-stderr" &
+qemu_pid=$!
+trap 'kill -9 $qemu_pid 2>/dev/null || :' EXIT
+trap 'exit 130' INT TERM
+if [ "$mode" = run ]; then
+	tail -n +1 -s 0.2 -f --pid=$qemu_pid "$log/console.log" &
+	tail_pid=$!
+fi
+status=
+watch
+[ "$mode" != run ] || wait "$tail_pid" || :
+trap - EXIT
+
+# What report.sh has to know, also long after.
+cat >"$log/run" <<-END
+	arch=$arch
+	mode=$mode
+	nonce=$nonce
+	status=$status
+	seconds=$((SECONDS - begin))
+	objects=${KERNEL_OBJECTS:-$out/obj}
+	cross=$cross
+END
+
+[ "$mode" != bench ] || exit 0
+exec "$top/scripts/report.sh" "$log"

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Sourced by every script: where things are, exit codes, messages, and what an
+# architecture is. Every variable here is meant for whoever sources it.
+# shellcheck disable=SC2034
+
+set -euo pipefail
+
+top=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+build=$top/build
+cache=${NSTREE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/nstree}
+series=$top/series
+patches=$top/patches
+mirror=tools/testing/selftests/namespaces	# the same path here and in the kernel
+linux=$build/linux
+versions=$top/configs/base.versions
+
+EX_PASS=0
+EX_FAIL=1	# a test failed
+		# 2 is what usage errors and GNU make use
+EX_SPLAT=3	# the kernel complained: WARN, BUG, lockdep, ...
+EX_LOST=4	# the guest went away without finishing
+EX_TIMEOUT=5
+EX_BUILD=6	# nothing was tested: tool, download, patch, configuration, build
+
+# Elapsed time counts from the outermost script.
+export NSTREE_T0=${NSTREE_T0:-$EPOCHSECONDS}
+
+elapsed()
+{
+	local s=$((EPOCHSECONDS - NSTREE_T0))
+
+	printf '%02d:%02d' $((s / 60)) $((s % 60))
+}
+
+say()
+{
+	printf '[%s] %s\n' "$(elapsed)" "$*"
+}
+
+# die CODE message...: say what is wrong and how to put it right
+die()
+{
+	local code=$1
+
+	shift
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit "$code"
+}
+
+# Name the package, so that the remedy is one command.
+need()
+{
+	local tool=$1 package=$2
+
+	command -v "$tool" >/dev/null ||
+		die $EX_BUILD "$tool not found: run \`make deps\`, or apt-get install $package"
+}
+
+# The loop behind run_logged: a plain line now and then, or one line that is
+# rewritten on a terminal. Ends with the script if that is killed.
+progress()
+{
+	local log=$1 what=$2 n=0 last
+
+	while sleep 1 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+		n=$((n + 1))
+		last=$(tail -c 200 "$log" 2>/dev/null | tail -n 1 | tr -cd '[:print:]') || :
+		if [ -t 1 ]; then
+			printf '\r\033[K%.79s' "[$(elapsed)] $what: $last"
+		elif [ $((n % 15)) = 0 ]; then
+			say "$what: $last"
+		fi
+	done
+}
+
+# run_logged LOGFILE description cmd...: a long step. Its output goes to the log;
+# on failure the end of the log is shown and its code returned.
+run_logged()
+{
+	local log=$1 what=$2 rc=0 ticker
+
+	shift 2
+	mkdir -p "${log%/*}"
+	: >"$log"
+	say "$what"
+	progress "$log" "$what" &
+	ticker=$!
+	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	kill $ticker 2>/dev/null || :
+	wait $ticker 2>/dev/null || :
+	[ ! -t 1 ] || printf '\r\033[K'
+	if [ $rc != 0 ]; then
+		say "$what: FAILED with code $rc; the end of $log:" >&2
+		tail -n 40 "$log" | sed 's/^/  | /' >&2
+	fi
+	return $rc
+}
+
+# The pinned point releases: "version debian-revision sha256 tree", the base first.
+# pinned FIELD [VERSION]
+pinned()
+{
+	awk -v f="$1" -v v="${2:-}" '
+		/^#/ || !NF { next }
+		v == "" || $1 == v { print $f; exit }' "$versions"
+}
+
+base_version=$(pinned 1)
+
+# git on the kernel tree, out of reach of the user's settings: they could change
+# what a patch looks like (diff.*, format.*, am.*, core.autocrlf, hooks).
+kgit()
+{
+	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git -C "$linux" "$@"
+}
+
+# What the last import or export left: "sha256-of-patch commit name" per patch.
+applied=$linux/.git/nstree-applied
+
+# The commit of the last patch of that
+tree_applied()
+{
+	local last
+
+	last=$(tail -n 1 "$applied" 2>/dev/null | cut -d' ' -f2)
+	kgit rev-parse "${last:-base}"
+}
+
+# Say why the kernel tree must not be thrown away; fails if there is nothing to lose.
+tree_unexported()
+{
+	[ -d "$linux/.git" ] || return 1
+	if [ -d "$linux/.git/rebase-apply" ] || [ -d "$linux/.git/rebase-merge" ]; then
+		echo "a git am or rebase is under way in build/linux"
+	elif [ -n "$(kgit status --porcelain)" ]; then
+		echo "build/linux has uncommitted changes"
+	elif [ "$(kgit rev-parse HEAD)" != "$(tree_applied)" ]; then
+		echo "build/linux has commits that are not in patches/"
+	else
+		return 1
+	fi
+}
+
+# unpack SOURCE DIR: a tarball, a git tree (its HEAD) or an unpacked source
+unpack()
+{
+	mkdir -p "$2"
+	if [ -f "$1" ]; then
+		tar -xf "$1" -C "$2" --strip-components=1 --no-same-owner
+	elif [ -e "$1/.git" ]; then
+		git -C "$1" archive HEAD | tar -x -C "$2"
+	else
+		tar -c -C "$1" . | tar -x -C "$2"
+	fi
+}
+
+# The first lines of the top Makefile of a tarball or directory as 6.18.15.
+source_version()
+{
+	local makefile
+
+	if [ -f "$1" ]; then
+		makefile=$(tar -xOf "$1" --occurrence=1 --wildcards --no-wildcards-match-slash \
+			'*/Makefile' 2>/dev/null | head -n 10) || :
+	elif [ -e "$1/.git" ]; then
+		makefile=$(git -C "$1" show HEAD:Makefile 2>/dev/null | head -n 10) || :
+	else
+		makefile=$(head -n 10 "$1/Makefile" 2>/dev/null) || :
+	fi
+	awk '/^(VERSION|PATCHLEVEL|SUBLEVEL) = /{ v = v (v == "" ? "" : ".") $3 } END { print v }' <<<"$makefile"
+}
+
+# The names of all architectures, for messages and loops.
+arch_list()
+{
+	local f list=
+
+	for f in "$top"/configs/arch/*.conf; do
+		f=${f##*/}
+		list="$list${list:+ }${f%.conf}"
+	done
+	echo "$list"
+}
+
+# A variant of an architecture is the same one with configs/VARIANT.config on top.
+# DEBUG=1 asks for configs/debug.config.
+variant=${VARIANT:-}
+[ -z "${DEBUG:-}" ] || [ "$DEBUG" = 0 ] || variant=debug
+
+# arch_load ARCH: read configs/arch/ARCH.conf and check it. Sets what the file
+# sets (README.md, "Add an architecture"), and
+#   arch	its name
+#   out		where it is built: obj/, kernel.img, selftests/, log/
+#   out_base	the same for the unpatched base
+arch_load()
+{
+	local v conf=$top/configs/arch/$1.conf
+
+	[ -f "$conf" ] ||
+		die 2 "no architecture '$1': there are $(arch_list); a new one is one file in configs/arch/"
+
+	arch=$1 karch='' cross='' image='' virtio='' console='' time_factor=1
+	compat_cc='' kconfig='' packages=() packages_cross=() packages_optional=() qemu=()
+
+	# shellcheck source=/dev/null
+	. "$conf"
+
+	for v in karch cross image virtio console time_factor kconfig qemu; do
+		[ -n "${!v}" ] || die $EX_BUILD "$conf: $v is not set"
+	done
+	case $virtio in
+	device|pci|ccw)	;;
+	*)		die $EX_BUILD "$conf: virtio=$virtio: one of device, pci, ccw" ;;
+	esac
+	[ "$time_factor" -ge 1 ] 2>/dev/null ||
+		die $EX_BUILD "$conf: time_factor=$time_factor: a whole number from 1"
+
+	# The host's own compiler needs no prefix and no packages for crossing.
+	if [ "${cross%%-*}" = "$(uname -m)" ]; then
+		cross='' packages_cross=()
+	fi
+	packages+=("${packages_cross[@]}")
+
+	out=$build/$arch${variant:+-$variant}
+	out_base=$build/base/$arch${variant:+-$variant}
+}
+
+# What kernel builds see. The paths make a clone in any folder hit the same ccache:
+# objects always lie at the same place relative to their source.
+build_env()
+{
+	export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache}
+	export CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-8G}
+	export CCACHE_BASEDIR=$build
+	export CCACHE_NOHASHDIR=1
+	export CCACHE_COMPILERCHECK=content
+	export CCACHE_SLOPPINESS=time_macros
+	export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970'
+	export KBUILD_BUILD_USER=nstree
+	export KBUILD_BUILD_HOST=nstree
+	export LOCALVERSION=
+	export LC_ALL=C
+	# Not from the caller: they would change what is built, or where.
+	unset ARCH CROSS_COMPILE KBUILD_OUTPUT KCFLAGS KCPPFLAGS CFLAGS LDFLAGS
+	unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+	unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
+
+	jobs=${JOBS:-$(nproc)}
+	ccache=
+	! command -v ccache >/dev/null || ccache='ccache '
+}
+
+# kmake TARGET...: make of the kernel for the architecture that arch_load() read,
+# from $src into $obj.
+kmake()
+{
+	# shellcheck disable=SC2154	# the caller's
+	make -C "$src" O="$obj" ARCH="$karch" CROSS_COMPILE="$cross" -j"$jobs" \
+		CC="$ccache${cross}gcc" HOSTCC="${ccache}gcc" "$@"
+}

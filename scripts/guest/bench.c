@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the work of SPEC.md section 7 costs, in guest instructions: under
+ * "qemu -icount shift=0" with one CPU an instruction takes a nanosecond. Prints
+ * "bench KEY INSTRUCTIONS UNITS" for each line that scripts/bench.sh knows, and
+ * nothing until all is measured. A line that this kernel cannot do is left out.
+ *
+ * The namespaces of the caller change on the way: each part runs in a child.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef __NR_listns
+#define __NR_listns	470
+#endif
+
+#define CURRENT_USER	0xffffffffffffffffULL
+#define NR_HELD		8000
+#define NR_SLEEPERS	20
+#define MAX_LINES	32
+
+struct id_req {
+	uint32_t size;
+	uint32_t spare;
+	uint64_t ns_id;
+	uint32_t ns_type;
+	uint32_t spare2;
+	uint64_t user_ns_id;
+};
+
+/* Shared with the children that measure. */
+static struct {
+	unsigned int nr;
+	struct {
+		char key[32];
+		uint64_t instructions, units;
+	} lines[MAX_LINES];
+} *out;
+
+static uint64_t ids[4096];
+
+__attribute__((noreturn, format(printf, 1, 2)))
+static void fail(const char *fmt, ...)
+{
+	int err = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	printf("# ");
+	vprintf(fmt, ap);
+	printf(": %s\n", strerror(err));
+	va_end(ap);
+	fflush(stdout);
+	_exit(1);
+}
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_RAW, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static uint64_t ticks(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/*
+ * Give the CPU to what the last part left to workers, and begin at a tick. It
+ * must not idle: qemu comes out of that at a moment that is not quite its own
+ * choice, and some nanoseconds make all the difference to what RCU batches.
+ */
+static void settle(void)
+{
+	uint64_t t = ticks(), end = t + 100000000;
+
+	while (t < end) {
+		sched_yield();
+		t = ticks();
+	}
+	while (ticks() == t)
+		;
+}
+
+static void put(const char *key, uint64_t instructions, uint64_t units)
+{
+	if (out->nr == MAX_LINES)
+		fail("more than %d lines", MAX_LINES);
+	snprintf(out->lines[out->nr].key, sizeof(out->lines[0].key), "%s", key);
+	out->lines[out->nr].instructions = instructions;
+	out->lines[out->nr++].units = units;
+}
+
+/*
+ * A million instructions of which one knows: is the clock what it is taken for?
+ * The loop around them adds a few in a thousand at the most.
+ */
+static void measure_clock(void)
+{
+	uint64_t t;
+
+	for (int warm = 0; warm < 2; warm++) {
+		t = now();
+		for (int i = 0; i < 1000; i++)
+			asm volatile(".rept 1000\n\tnop\n\t.endr");
+		t = now() - t;
+	}
+	put("clock", t, 1000000);
+}
+
+/*
+ * Create a namespace, and so destroy the one before it, @rounds times. Much of the
+ * destruction is left to RCU and to workers, which share this CPU: only a long loop
+ * holds as much of it as it causes.
+ */
+static void measure_unshare(const char *key, int flag, unsigned int rounds)
+{
+	uint64_t t = 0;
+
+	for (unsigned int i = 0; i < rounds + rounds / 4; i++) {
+		if (i == rounds / 4)
+			t = now();
+		if (unshare(flag))
+			fail("unshare %s", key);
+	}
+	put(key, now() - t, rounds);
+}
+
+static void measure_unshare_uts(void)
+{
+	measure_unshare("unshare_uts", CLONE_NEWUTS, 20000);
+}
+
+static void measure_unshare_ipc(void)
+{
+	measure_unshare("unshare_ipc", CLONE_NEWIPC, 8000);
+}
+
+static void measure_unshare_mnt(void)
+{
+	measure_unshare("unshare_mnt", CLONE_NEWNS, 8000);
+}
+
+static int open_ns(const char *name)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fail("open %s", path);
+	return fd;
+}
+
+static void measure_setns(void)
+{
+	const unsigned int rounds = 20000;
+	uint64_t t = 0;
+	int fds[2];
+
+	for (int i = 0; i < 2; i++) {
+		if (unshare(CLONE_NEWUTS))
+			fail("unshare");
+		fds[i] = open_ns("uts");
+	}
+	for (unsigned int i = 0; i < rounds + 1000; i++) {
+		if (i == 1000)
+			t = now();
+		if (setns(fds[i & 1], CLONE_NEWUTS))
+			fail("setns");
+	}
+	put("setns_uts", now() - t, rounds);
+}
+
+static void measure_fork(void)
+{
+	const unsigned int rounds = 4000;
+	uint64_t t = 0;
+
+	if (unshare(CLONE_NEWUSER))
+		fail("unshare user");
+	for (unsigned int i = 0; i < rounds + 100; i++) {
+		pid_t pid;
+
+		if (i == 100)
+			t = now();
+		pid = fork();
+		if (pid < 0)
+			fail("fork");
+		if (!pid)
+			_exit(0);
+		if (waitpid(pid, NULL, 0) != pid)
+			fail("waitpid");
+	}
+	put("fork_userns", now() - t, rounds);
+}
+
+/* One page after the other, to the end. Returns how many ids there were. */
+static uint64_t scan(uint32_t type, uint64_t owner, size_t page)
+{
+	struct id_req req = {
+		.size = sizeof(req),
+		.ns_type = type,
+		.user_ns_id = owner,
+	};
+	uint64_t total = 0;
+
+	for (;;) {
+		long n = syscall(__NR_listns, &req, ids, page, 0);
+
+		/* Some kernels end with ENOENT. */
+		if (n < 0 && errno == ENOENT)
+			n = 0;
+		if (n < 0)
+			fail("listns");
+		if (!n)
+			return total;
+		total += n;
+		req.ns_id = ids[n - 1];
+	}
+}
+
+static void measure_scan(const char *key, uint32_t type, uint64_t owner, size_t page)
+{
+	const unsigned int rounds = 20;
+	uint64_t t = 0, total = 0, n;
+
+	for (unsigned int i = 0; i < rounds + 3; i++) {
+		if (i == 3)
+			t = now();
+		n = scan(type, owner, page);
+		if (n < NR_HELD)
+			fail("%s lists %llu of %d", key, (unsigned long long)n, NR_HELD);
+		if (i >= 3)
+			total += n;
+	}
+	put(key, now() - t, total);
+}
+
+/* Two types of which there are few, among many of another. */
+static void measure_few(void)
+{
+	const unsigned int rounds = 100;
+	struct id_req req = {
+		.size = sizeof(req),
+		.ns_type = CLONE_NEWUSER | CLONE_NEWNET,
+	};
+	uint64_t t = 0;
+
+	for (unsigned int i = 0; i < rounds + 10; i++) {
+		if (i == 10)
+			t = now();
+		if (syscall(__NR_listns, &req, ids, 4096, 0) < 2)
+			fail("listns user and net");
+	}
+	put("listns_few", now() - t, rounds);
+}
+
+/* What one does without listns: every link of every task. */
+static uint64_t scan_proc(void)
+{
+	uint64_t links = 0;
+	struct dirent *d, *l;
+	DIR *proc, *ns;
+
+	proc = opendir("/proc");
+	if (!proc)
+		fail("/proc");
+	while ((d = readdir(proc))) {
+		char path[300], target[64];
+
+		if (d->d_name[0] < '0' || d->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/ns", d->d_name);
+		ns = opendir(path);
+		if (!ns)
+			continue;
+		while ((l = readdir(ns))) {
+			if (l->d_name[0] != '.' &&
+			    readlinkat(dirfd(ns), l->d_name, target, sizeof(target)) > 0)
+				links++;
+		}
+		closedir(ns);
+	}
+	closedir(proc);
+	return links;
+}
+
+static void measure_proc(void)
+{
+	pid_t sleepers[NR_SLEEPERS];
+	uint64_t t = 0, links = 0;
+
+	for (int i = 0; i < NR_SLEEPERS; i++) {
+		sleepers[i] = fork();
+		if (sleepers[i] < 0)
+			fail("fork");
+		if (!sleepers[i])
+			for (;;)
+				pause();
+	}
+	for (int i = 0; i < 7; i++) {
+		if (i == 2) {
+			t = now();
+			links = 0;
+		}
+		links += scan_proc();
+	}
+	put("proc_scan", now() - t, links);
+	for (int i = 0; i < NR_SLEEPERS; i++) {
+		kill(sleepers[i], SIGKILL);
+		waitpid(sleepers[i], NULL, 0);
+	}
+}
+
+static void write_file(const char *path, const char *val)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, val, strlen(val)) != (ssize_t)strlen(val))
+		fail("%s", path);
+	close(fd);
+}
+
+static void measure_held(void)
+{
+	struct rlimit rl = { NR_HELD + 1000, NR_HELD + 1000 };
+
+	if (setrlimit(RLIMIT_NOFILE, &rl))
+		fail("RLIMIT_NOFILE");
+	write_file("/proc/sys/user/max_uts_namespaces", "100000");
+	for (int i = 0; i < NR_HELD; i++) {
+		if (unshare(CLONE_NEWUTS))
+			fail("unshare number %d", i);
+		open_ns("uts");
+	}
+
+	if (syscall(__NR_listns, NULL, NULL, 0, 0) >= 0 || errno != ENOSYS) {
+		measure_scan("listns_all_4096", 0, 0, 4096);
+		measure_scan("listns_all_16", 0, 0, 16);
+		measure_scan("listns_owner_4096", 0, CURRENT_USER, 4096);
+		measure_scan("listns_uts_4096", CLONE_NEWUTS, 0, 4096);
+		measure_few();
+	}
+	measure_proc();
+}
+
+int main(void)
+{
+	static void (*const parts[])(void) = {
+		measure_clock,
+		measure_unshare_uts,
+		measure_unshare_ipc,
+		measure_unshare_mnt,
+		measure_setns,
+		measure_fork,
+		measure_held,
+	};
+
+	out = mmap(NULL, sizeof(*out), PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (out == MAP_FAILED)
+		fail("mmap");
+
+	/* Let the boot come to an end. Idle time costs nothing here: the clock leaps. */
+	sleep(3);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		int status;
+		pid_t pid;
+
+		settle();
+		pid = fork();
+		if (pid < 0)
+			fail("fork");
+		if (!pid) {
+			parts[i]();
+			_exit(0);
+		}
+		if (waitpid(pid, &status, 0) != pid || status)
+			fail("part %zu ended with %#x", i, status);
+	}
+
+	for (unsigned int i = 0; i < out->nr; i++)
+		printf("bench %s %llu %llu\n", out->lines[i].key,
+		       (unsigned long long)out->lines[i].instructions,
+		       (unsigned long long)out->lines[i].units);
+	return 0;
+}

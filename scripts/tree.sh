@@ -1,0 +1,167 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# tree.sh: make build/linux a git tree of the base plus the series, each patch a
+# commit. Does nothing if it is that already; applies only what changed otherwise.
+#
+# tree.sh clean: remove build/
+#
+# Both refuse to throw away work that has not been exported.
+
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/common.sh"
+
+origin=$linux/.git/nstree-origin	# what the base was made of
+
+remedy="\`make export\` writes it to patches/ (commit it first), \`rm -rf build/linux\` drops it"
+
+if [ "${1:-}" = clean ]; then
+	! why=$(tree_unexported) || die $EX_BUILD "$why: $remedy"
+	rm -rf "$build"
+	exit
+elif [ $# != 0 ]; then
+	die 2 "usage: tree.sh [clean]"
+fi
+
+mkdir -p "$build"
+exec 9>"$build/.tree.lock"
+flock 9
+
+import_base()
+{
+	local src=$1 new=$2 version
+
+	rm -rf "$new"
+	unpack "$src" "$new"
+	version=$(source_version "$new")
+	cd "$new"
+	git init -q -b main .
+	git config gc.auto 0
+	git config core.fsync none
+	git config core.looseCompression 1
+	git config advice.detachedHead false
+	git add -Af .
+	# The same commit on every machine
+	GIT_AUTHOR_NAME=nstree GIT_AUTHOR_EMAIL=nstree@localhost \
+	GIT_COMMITTER_NAME=nstree GIT_COMMITTER_EMAIL=nstree@localhost \
+	GIT_AUTHOR_DATE='1 Jan 2026 00:00:00 +0000' GIT_COMMITTER_DATE='1 Jan 2026 00:00:00 +0000' \
+		git commit -q --no-gpg-sign --no-verify -m "Linux $version"
+	git tag base
+}
+
+# A tree that is there stays unless another base is asked for.
+if [ -n "${KSRC:-}${BASE_TARBALL:-}" ]; then
+	want=$(realpath -m "${KSRC:-$BASE_TARBALL}")
+	[ ! -e "$want/.git" ] || want="$want $(git -C "$want" rev-parse HEAD)"
+else
+	want=$base_version
+fi
+have=$(cat "$origin" 2>/dev/null) || have=
+
+if [ "$want" = "$base_version" ] && [ "${have#/}" != "$have" ]; then
+	want=$have	# named once is enough
+fi
+
+if [ "$have" != "$want" ]; then
+	! why=$(tree_unexported) || die $EX_BUILD "another base is asked for ($want), but $why: $remedy"
+	src=$("$top/scripts/fetch.sh")
+	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \
+	run_logged "$build/log/tree.log" "unpacking ${src##*/} into build/linux" import_base "$src" "$build/linux.new" ||
+		die $EX_BUILD "cannot unpack $src: is the disk full? (2.5 GB are needed)"
+	rm -rf "$linux" "$build/base/linux"
+	mv "$build/linux.new" "$linux"
+	echo "$want" >"$origin"
+	: >"$applied"
+fi
+
+# Who commits: as in this repository, so that work on the tree is by the same person.
+name=$(git -C "$top" config user.name) && kgit config user.name "$name" || name=nstree
+email=$(git -C "$top" config user.email) && kgit config user.email "$email" || email=nstree@localhost
+
+# The series as it is on disk: "sha256 file" per patch.
+wanted=()
+if [ -e "$series" ]; then
+	while read -r p; do
+		[ -f "$patches/$p" ] || die $EX_BUILD "series names $p, which is not in patches/"
+		wanted+=("$p")
+	done < <(sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$series")
+fi
+sums=()
+[ ${#wanted[@]} = 0 ] || mapfile -t sums < <(cd "$patches" && sha256sum "${wanted[@]}" | cut -d' ' -f1)
+mapfile -t old <"$applied"
+
+keep=0 commit=$(kgit rev-parse base)
+while [ $keep -lt ${#wanted[@]} ] && [ $keep -lt ${#old[@]} ] &&
+      [ "${sums[keep]}" = "${old[keep]%% *}" ]; do
+	read -r _ commit _ <<<"${old[keep]}"
+	keep=$((keep + 1))
+done
+
+if [ $keep = ${#wanted[@]} ] && [ $keep = ${#old[@]} ] && [ ! -e "$linux/.git/nstree-failed" ]; then
+	if why=$(tree_unexported); then
+		say "note: $why; left as it is"
+	else
+		say "build/linux is up to date: base and ${#wanted[@]} patches"
+	fi
+	exit
+fi
+
+! why=$(tree_unexported) || die $EX_BUILD "series or patches/ changed, but $why: $remedy"
+
+# What git writes again with the content that it had keeps its time, or an edit of
+# one patch would rebuild all that the patches after it touch.
+before=$(kgit rev-parse HEAD)
+times=$build/.tree.times
+kgit diff --name-only --diff-filter=d "$commit" "$before" |
+	(cd "$linux" && xargs -r -d '\n' stat -c '%.9Y %n') >"$times"
+
+keep_times()
+{
+	local t f
+
+	while read -r t f; do
+		if [ "$(kgit rev-parse -q --verify "$before:$f")" = "$(kgit rev-parse -q --verify "HEAD:$f")" ]; then
+			touch -d "@$t" "$linux/$f"
+		fi
+	done <"$times"
+	rm -f "$times"
+}
+
+# "sum commit name" per patch that is in the tree
+record()
+{
+	local i=0 c
+
+	rm -f "$linux/.git/nstree-failed"
+	for c in $(kgit rev-list --reverse base..HEAD); do
+		echo "${sums[i]} $c ${wanted[i]}"
+		i=$((i + 1))
+	done >"$applied"
+}
+
+say "build/linux: $keep of its ${#old[@]} patches stay, $((${#wanted[@]} - keep)) to apply"
+kgit reset -q --hard "$commit"
+
+todo=("${wanted[@]:keep}")
+if [ ${#todo[@]} != 0 ] &&
+   ! (cd "$patches" && GIT_COMMITTER_NAME=$name GIT_COMMITTER_EMAIL=$email \
+	kgit am -q --committer-date-is-author-date --no-gpg-sign --no-3way \
+		"${todo[@]/#/$patches/}" >"$build/log/am.log" 2>&1 </dev/null); then
+	n=$(cat "$linux/.git/rebase-apply/next" 2>/dev/null) || n=1
+	bad=${todo[n - 1]}
+	kgit am --quit || :
+	kgit reset -q --hard
+	keep_times
+	record
+	echo "$bad" >"$linux/.git/nstree-failed"
+	sed 's/^/  | /' "$build/log/am.log" >&2
+	if kgit apply --check --reverse "$patches/$bad" 2>/dev/null; then
+		die $EX_BUILD "$bad is already applied: this base has it; remove it from series and patches/"
+	fi
+	die $EX_BUILD "$bad does not apply; build/linux has what comes before it." \
+		"\`cd build/linux && git am -3 ../../patches/$bad\`, resolve, git am the rest, then \`make export\`"
+fi
+
+keep_times
+record
+say "build/linux: base and ${#wanted[@]} patches, $((${#wanted[@]} - keep)) of them applied now"

@@ -1,0 +1,407 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# verify.sh [CHECK...]: is the series what it should be? Each check is one function
+# below, and one line of the result; all of them, by default. Logs: build/verify/.
+#
+#	ARCH=name	the architecture that sparse and W=1 look at
+#	COCCI=1		coccicheck too, which takes minutes
+
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/common.sh"
+
+dir=$build/verify
+skipped=77	# exit code of a check that cannot be done here; it has said why
+
+# What checkpatch says that cannot be put right in a patch of this series:
+#   FILE_PATH_CHANGES	asks to look at MAINTAINERS whenever a file is new; one
+#			patch adds all of them there
+checkpatch_ignore=FILE_PATH_CHANGES
+
+checks=(series am quilt quiltimport older_6_18_5 older_6_18_9 older_6_18_12
+	export selftests syscalls checkpatch kernel_doc W1 sparse coccicheck shellcheck)
+
+about()
+{
+	case $1 in
+	series)		echo "series and patches/ agree" ;;
+	am)		echo "git am gives the tree in build/linux" ;;
+	quilt)		echo "quilt push -a gives the same tree, without fuzz" ;;
+	quiltimport)	echo "git quiltimport gives the same tree" ;;
+	older_*)	v=${1#older_}; echo "the series applies to ${v//_/.}" ;;
+	export)		echo "export changes nothing" ;;
+	selftests)	echo "$mirror is what the series leaves" ;;
+	syscalls)	echo "listns is in every system call table" ;;
+	checkpatch)	echo "checkpatch --strict" ;;
+	kernel_doc)	echo "kernel-doc -Wall, files of the series" ;;
+	W1)		echo "W=1, files of the series" ;;
+	sparse)		echo "sparse, files of the series" ;;
+	coccicheck)	echo "coccicheck, files of the series" ;;
+	shellcheck)	echo "shellcheck, all scripts" ;;
+	*)		die 2 "no check '$1': there are ${checks[*]}" ;;
+	esac
+}
+
+# Fails, with the reason on stdout, without the tool of that Debian package.
+have()
+{
+	command -v "$1" >/dev/null || { echo "no $1: apt-get install $2"; return 1; }
+}
+
+names()
+{
+	sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$series"
+}
+
+# All files that any patch touches
+touched()
+{
+	names | (cd "$patches" && xargs -r sed -n 's|^diff --git a/\(.*\) b/.*|\1|p') | sort -u
+}
+
+# Those of them that COMMIT has
+touched_in()
+{
+	touched | xargs -r -d '\n' git -C "$linux" ls-tree -r --name-only "$1" --
+}
+
+# small DIR COMMIT: a repository of just the touched files, as they are in COMMIT.
+# Equal there is equal everywhere, in a hundredth of the time.
+small()
+{
+	rm -rf "$1"
+	mkdir -p "$1"
+	git init -q -b main "$1"
+	touched_in "$2" | xargs -r -d '\n' git -C "$linux" archive "$2" -- | tar -x -C "$1"
+	small_git "$1" add -Af .
+	small_git "$1" commit -q --no-verify --allow-empty -m base
+}
+
+small_git()
+{
+	local d=$1
+
+	shift
+	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \
+	GIT_AUTHOR_NAME=nstree GIT_AUTHOR_EMAIL=nstree@localhost \
+	GIT_COMMITTER_NAME=nstree GIT_COMMITTER_EMAIL=nstree@localhost \
+		git -C "$d" "$@"
+}
+
+# same DIR: its files are those of the series in build/linux
+same()
+{
+	small "$dir/want" HEAD
+	small_git "$1" add -Af . ':!patches' ':!series' ':!.pc'
+	[ "$(small_git "$1" write-tree)" = "$(small_git "$dir/want" write-tree)" ] && return
+	diff -qr -x .git -x .pc -x patches -x series "$dir/want" "$1"
+	return 1
+}
+
+check_series()
+{
+	local rc=0 p n=0
+
+	[ "$(head -n 1 "$series")" = "# BASE v$base_version" ] ||
+		{ echo "series: the first line is not '# BASE v$base_version'"; rc=1; }
+	for p in $(names); do
+		n=$((n + 1))
+		[ -f "$patches/$p" ] || { echo "series names $p, which is not in patches/"; rc=1; }
+		[ "${p%%-*}" = "$(printf %04d $n)" ] || { echo "series: $p is in place $n"; rc=1; }
+	done
+	while read -r p; do
+		names | grep -xF "$p" >/dev/null || { echo "patches/$p is not in series"; rc=1; }
+	done < <(cd "$patches" && find . -mindepth 1 -printf '%P\n' | sort)
+	return $rc
+}
+
+check_am()
+{
+	small "$dir/am" base
+	names | sed "s|^|$patches/|" |
+		(GIT_CONFIG_GLOBAL=/dev/null xargs -r git -C "$dir/am" -c user.name=nstree \
+			-c user.email=nstree@localhost am --no-gpg-sign --no-3way) &&
+	same "$dir/am"
+}
+
+# quilt_push DIR [option...]
+quilt_push()
+{
+	local d=$1
+
+	shift
+	cp "$series" "$d/series"
+	ln -s "$patches" "$d/patches"
+	(cd "$d" && QUILT_PATCHES=patches QUILT_SERIES=series quilt --quiltrc=- push -a "$@")
+}
+
+check_quilt()
+{
+	have quilt quilt || return $skipped
+	small "$dir/quilt" base
+	quilt_push "$dir/quilt" --fuzz=0 && same "$dir/quilt"
+}
+
+check_quiltimport()
+{
+	command -v "$(git --exec-path)/git-quiltimport" >/dev/null ||
+		{ echo "no git quiltimport: apt-get install git"; return $skipped; }
+	small "$dir/quiltimport" base
+	small_git "$dir/quiltimport" quiltimport --patches "$patches" --series "$series" &&
+		same "$dir/quiltimport"
+}
+
+# Fuzz is not an error there.
+check_older()
+{
+	local version=$1 d=$dir/older-$1 tarball root
+
+	have quilt quilt || return $skipped
+	tarball=$("$top/scripts/fetch.sh" "$version" 2>"$dir/fetch-$version.log") ||
+		{ cat "$dir/fetch-$version.log"; echo "no source of $version here"; return $skipped; }
+	# Unpacking takes a quarter of a minute, so it is kept.
+	if [ "$(cat "$d.files" 2>/dev/null)" != "$(touched)" ]; then
+		rm -rf "$d.orig" "$d.files"
+		mkdir -p "$d.orig"
+		root=$(tar -tf "$tarball" 2>/dev/null | head -n 1) || :
+		touched_in base | sed "s|^|${root%%/*}/|" >"$d.list"
+		tar -xf "$tarball" -C "$d.orig" --strip-components=1 -T "$d.list" ||
+			echo "(not there: may matter, or not)"
+		touched >"$d.files"
+	fi
+	rm -rf "$d"
+	cp -r "$d.orig" "$d"
+	quilt_push "$d"
+}
+
+check_older_6_18_5()	{ check_older 6.18.5; }
+check_older_6_18_9()	{ check_older 6.18.9; }
+check_older_6_18_12()	{ check_older 6.18.12; }
+
+check_export()
+{
+	"$top/scripts/export.sh" --check
+}
+
+check_selftests()
+{
+	mkdir -p "$dir/selftests"
+	rm -rf "$dir/selftests/tools"
+	kgit archive HEAD "$mirror" | tar -x -C "$dir/selftests"
+	diff -r "$dir/selftests/$mirror" "$top/$mirror"
+}
+
+# Every table must have the entry that its neighbour below suggests: one number on,
+# same ABI, as many entry points. Tables are found, not listed.
+check_syscalls()
+{
+	local f rc=0 n tables
+
+	touched | grep 'syscall.*\.tbl$' >/dev/null || { echo "the series has no system call yet"; return $skipped; }
+	mapfile -t tables < <(kgit ls-files '*syscall*.tbl')
+	echo "${#tables[@]} tables"
+	[ ${#tables[@]} -ge 25 ] || { echo "too few: where have they gone?"; rc=1; }
+	for f in "${tables[@]}"; do
+		n=470
+		[ "${f/alpha/}" = "$f" ] || n=580
+		awk -v n=$n -v f="$f" '
+			/^#/ || NF < 3 { next }
+			$3 == "listns" || $1 == n { found++; got = $1 " " $2 " " $3 " " $4 " " $5 }
+			$1 < n && $1 > best { best = $1; abi = $2; cols = NF }
+			END {
+				want = n " " abi " listns sys_listns " (cols > 4 ? "sys_listns" : "")
+				if (found != 1 || got != want || n - best > 10) {
+					print f ": wanted \"" want "\", got \"" got "\" (" found + 0 " lines)"
+					exit 1
+				}
+			}' "$linux/$f" || rc=1
+	done
+
+	mapfile -t tables < <(cd "$linux" && grep -rlE '^#define __NR_syscalls[[:space:]]+[0-9]' \
+		--include=unistd*.h include arch tools)
+	echo "${#tables[@]} headers with numbers"
+	[ ${#tables[@]} -ge 2 ] || rc=1
+	for f in "${tables[@]}"; do
+		for n in '#define __NR_syscalls 471' '#define __NR_listns 470' \
+			 '__SYSCALL(__NR_listns, sys_listns)'; do
+			tr -s '[:blank:]' ' ' <"$linux/$f" | grep -xF "$n" >/dev/null || { echo "$f: no \"$n\""; rc=1; }
+		done
+	done
+	return $rc
+}
+
+check_checkpatch()
+{
+	have perl perl || return $skipped
+	cd "$linux"
+	names | sed "s|^|$patches/|" | xargs -r perl scripts/checkpatch.pl --strict --terse \
+		--no-summary --show-types --ignore "$checkpatch_ignore"
+}
+
+# C files and headers of the kernel itself that the series touches and COMMIT has
+sources()
+{
+	touched_in "$1" | grep -E '\.[ch]$' | grep -vE '^(tools|samples|Documentation)/' || :
+}
+
+# new_only BEFORE AFTER: what only the series says. Numbers of lines do not count.
+new_only()
+{
+	comm -13 <(sort -u "$1") <(sort -u "$2") >"$2.new"
+	cat "$2.new"
+	[ ! -s "$2.new" ]
+}
+
+# Where COMMIT, base or HEAD, is checked out
+source_of()
+{
+	if [ "$1" = base ]; then
+		echo "$build/base/linux"
+	else
+		echo "$linux"
+	fi
+}
+
+base_worktree()
+{
+	[ ! -e "$build/base/linux/Makefile" ] || return 0
+	kgit worktree prune
+	kgit worktree add -q --detach "$build/base/linux" base
+}
+
+check_kernel_doc()
+{
+	local c
+
+	have python3 python3 || return $skipped
+	base_worktree
+	for c in base HEAD; do
+		cd "$(source_of $c)"
+		sources $c | xargs -r -d '\n' scripts/kernel-doc -none -Wall 2>&1 |
+			sed -E 's/:[0-9]+( |:)/:\1/' >"$dir/kernel-doc.$c"
+	done
+	new_only "$dir/kernel-doc.base" "$dir/kernel-doc.HEAD"
+}
+
+# warnings_of COMMIT SOURCE OUT make-arguments: what the compiler or sparse says
+# about touched files, when all touched files are compiled again
+warnings_of()
+{
+	local commit=$1 src=$2 d=$3 obj=$3/obj f o=()
+
+	shift 3
+	"$top/scripts/build.sh" --prepare --src "$src" --out "$d" "$arch" >"$d.log" 2>&1 ||
+		{ cat "$d.log"; return 1; }
+	# Not what this configuration leaves out.
+	for f in $(sources "$commit" | grep '\.c$'); do
+		[ ! -e "$out/obj/${f%.c}.o" ] || o+=("${f%.c}.o")
+	done
+	[ ${#o[@]} != 0 ] || { echo "nothing that the series touches is in $out/obj" >&2; return 1; }
+	(cd "$obj" && rm -f "${o[@]}")
+	kmake -s -k "$@" "${o[@]}" >"$d.warnings" 2>&1 || { tail -n 20 "$d.warnings" >&2; return 1; }
+	# "/where/ever/linux/fs/nsfs.c:1:2: warning: ..." -> "fs/nsfs.c: warning: ..."
+	grep -E '^[^ ]+:[0-9]+(:[0-9]+)?: (warning|error):' "$d.warnings" |
+		sed -E "s|^$src/||; s|^(\.\./)+linux/||; s/:[0-9]+(:[0-9]+)?:/:/" |
+		grep -F -f <(sources "$commit" | sed 's/$/:/') || :
+}
+
+warnings()
+{
+	local c log=$dir/$1
+
+	shift
+	arch_load "$arch"
+	build_env
+	base_worktree
+	"$top/scripts/build.sh" --kernel-only "$arch"	# what is in the configuration
+	# Laid out like the other builds, so that ccache has it all.
+	warnings_of base "$build/base/linux" "$build/base/verify-$arch" "$@" >"$log.base"
+	warnings_of HEAD "$linux" "$build/verify-$arch" "$@" >"$log.HEAD"
+	new_only "$log.base" "$log.HEAD"
+}
+
+check_W1()
+{
+	warnings W1 W=1
+}
+
+check_sparse()
+{
+	have sparse sparse || return $skipped
+	warnings sparse C=2
+}
+
+check_coccicheck()
+{
+	local c f files
+
+	[ -n "${COCCI:-}" ] || { echo "COCCI=1 asks for it"; return $skipped; }
+	have spatch coccinelle || return $skipped
+	base_worktree
+	for c in base HEAD; do
+		cd "$(source_of $c)"
+		mapfile -t files < <(sources $c | grep '\.c$')
+		find scripts/coccinelle -name '*.cocci' | sort | while read -r f; do
+			grep -q 'virtual report' "$f" || continue
+			timeout 300 spatch -D report --very-quiet --no-show-diff \
+				-I include --cocci-file "$f" "${files[@]}" 2>/dev/null || :
+		done | sed -E 's/:[0-9]+(:|-)[0-9-]*/:/' >"$dir/cocci.$c"
+	done
+	new_only "$dir/cocci.base" "$dir/cocci.HEAD"
+}
+
+check_shellcheck()
+{
+	local files
+
+	have shellcheck shellcheck || return $skipped
+	cd "$top"
+	mapfile -t files < <({
+		find scripts .ci -type f -exec grep -lE '^#!.*\bb?a?sh\b|shellcheck shell=' {} +
+		ls configs/arch/*.conf
+	} | sort -u)
+	echo "${#files[@]} files"
+	shellcheck -x "${files[@]}"
+}
+
+arch=${ARCH:-$(uname -m)}
+[ -f "$top/configs/arch/$arch.conf" ] || read -r arch _ < <(arch_list)
+
+[ -s "$series" ] || die $EX_BUILD "$series: there is no series here"
+for c in "$@"; do
+	about "$c" >/dev/null
+done
+
+rm -rf "$dir/log"
+mkdir -p "$dir/log"
+# Whatever is compared with build/linux needs it to be what series and patches/ say.
+"$top/scripts/tree.sh" || die $EX_BUILD "the series does not apply: the rest cannot be checked"
+
+pass=0 fail=0 skip=0
+for c in "${@:-${checks[@]}}"; do
+	log=$dir/log/$c
+	[ ! -t 1 ] || printf '%s ...' "$(about "$c")"
+	set +e	# not for the check: `||` would turn it off there, too
+	(set -e; "check_$c") >"$log" 2>&1 </dev/null
+	rc=$?
+	set -e
+	[ ! -t 1 ] || printf '\r\033[K'
+	case $rc in
+	0)
+		say "PASS $(about "$c")"
+		pass=$((pass + 1))
+		;;
+	"$skipped")
+		say "SKIP $(about "$c"): $(tail -n 1 "$log")"
+		skip=$((skip + 1))
+		;;
+	*)
+		say "FAIL $(about "$c"); $log:"
+		tail -n 30 "$log" | sed 's/^/  | /'
+		fail=$((fail + 1))
+		;;
+	esac
+done
+
+echo "$pass checks passed, $fail failed, $skip skipped"
+[ $fail = 0 ] || exit $EX_FAIL
