@@ -1,0 +1,666 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Plumbing of the namespace tests, so that a test is the rule and little else.
+ *
+ * An actor is a process that runs functions on request. It can be moved into
+ * namespaces and stripped of privileges; the test stays outside, asks and
+ * judges. Its struct lives in memory that it shares with the test.
+ *
+ * Functions that an actor runs return a negative error code on failure.
+ */
+#ifndef __SELFTESTS_NS_HELPERS_H
+#define __SELFTESTS_NS_HELPERS_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/nsfs.h>
+#include <linux/types.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef __NR_listns
+#ifdef __alpha__
+#define __NR_listns 580
+#elif defined(_MIPS_SIM) && _MIPS_SIM == _MIPS_SIM_ABI32
+#define __NR_listns 4470
+#elif defined(_MIPS_SIM) && _MIPS_SIM == _MIPS_SIM_ABI64
+#define __NR_listns 5470
+#elif defined(_MIPS_SIM)
+#define __NR_listns 6470
+#else
+#define __NR_listns 470
+#endif
+#endif
+
+/* For headers that are older than the kernel under test. */
+#ifndef NS_GET_ID
+#define NS_GET_ID _IOR(NSIO, 13, __u64)
+#endif
+
+/* Those of <linux/pidfd.h>, which older C libraries do not go together with. */
+#define NS_OF_PIDFD(nr) _IO(0xff, nr)
+
+#ifndef FD_NSFS_ROOT
+#define FD_NSFS_ROOT -10003
+#endif
+
+#ifndef NSFS_FILE_HANDLE_SIZE_VER0
+struct nsfs_file_handle {
+	__u64 ns_id;
+	__u32 ns_type;
+	__u32 ns_inum;
+};
+#endif
+
+#ifndef NS_ID_REQ_SIZE_VER0
+#define NS_ID_REQ_SIZE_VER0 32
+
+struct ns_id_req {
+	__u32 size;
+	__u32 spare;
+	__u64 ns_id;
+	__u32 ns_type;
+	__u32 spare2;
+	__u64 user_ns_id;
+};
+
+#define LISTNS_CURRENT_USER 0xffffffffffffffffULL
+
+enum init_ns_id {
+	IPC_NS_INIT_ID = 1,
+	UTS_NS_INIT_ID,
+	USER_NS_INIT_ID,
+	PID_NS_INIT_ID,
+	CGROUP_NS_INIT_ID,
+	TIME_NS_INIT_ID,
+	NET_NS_INIT_ID,
+	MNT_NS_INIT_ID,
+};
+
+enum ns_type {
+	TIME_NS = 1U << 7,
+	MNT_NS = 1U << 17,
+	CGROUP_NS = 1U << 25,
+	UTS_NS = 1U << 26,
+	IPC_NS = 1U << 27,
+	USER_NS = 1U << 28,
+	PID_NS = 1U << 29,
+	NET_NS = 1U << 30,
+};
+#endif
+
+#define NS_ALL (TIME_NS | MNT_NS | CGROUP_NS | UTS_NS | IPC_NS | USER_NS | \
+		PID_NS | NET_NS)
+/* All that can be had without a new user namespace. */
+#define NS_NOT_USER (NS_ALL & ~USER_NS)
+
+enum {
+	NS_TIME,
+	NS_MNT,
+	NS_CGROUP,
+	NS_UTS,
+	NS_IPC,
+	NS_USER,
+	NS_PID,
+	NS_NET,
+	NS_NR_KINDS,
+};
+
+static const struct ns_kind {
+	__u32 type;
+	__u64 init_id;
+	const char *name;	/* below /proc/<pid>/ns */
+	unsigned int of_pidfd;	/* the ioctl that opens that of a process */
+} ns_kinds[NS_NR_KINDS] = {
+	[NS_TIME]	= { TIME_NS,	TIME_NS_INIT_ID,	"time",
+			    NS_OF_PIDFD(7) },
+	[NS_MNT]	= { MNT_NS,	MNT_NS_INIT_ID,		"mnt",
+			    NS_OF_PIDFD(3) },
+	[NS_CGROUP]	= { CGROUP_NS,	CGROUP_NS_INIT_ID,	"cgroup",
+			    NS_OF_PIDFD(1) },
+	[NS_UTS]	= { UTS_NS,	UTS_NS_INIT_ID,		"uts",
+			    NS_OF_PIDFD(10) },
+	[NS_IPC]	= { IPC_NS,	IPC_NS_INIT_ID,		"ipc",
+			    NS_OF_PIDFD(2) },
+	[NS_USER]	= { USER_NS,	USER_NS_INIT_ID,	"user",
+			    NS_OF_PIDFD(9) },
+	[NS_PID]	= { PID_NS,	PID_NS_INIT_ID,		"pid",
+			    NS_OF_PIDFD(5) },
+	[NS_NET]	= { NET_NS,	NET_NS_INIT_ID,		"net",
+			    NS_OF_PIDFD(4) },
+};
+
+/* Users without privileges and, nobody else being them, without processes. */
+#define NS_UID_OWNER 61000
+#define NS_UID_OTHER 61001
+
+#define NS_REQ(...) \
+	((struct ns_id_req){ .size = NS_ID_REQ_SIZE_VER0, ##__VA_ARGS__ })
+
+static inline ssize_t sys_listns(const void *req, __u64 *ids, size_t nr,
+				 unsigned int flags)
+{
+	return syscall(__NR_listns, req, ids, nr, flags);
+}
+
+/* Id of the namespace that @fd refers to, 0 if it cannot be had. */
+static inline __u64 ns_fd_id(int fd)
+{
+	__u64 id;
+
+	return ioctl(fd, NS_GET_ID, &id) ? 0 : id;
+}
+
+/* @name is that of the link below /proc/<pid>/ns; @pid 0 is the caller. */
+static inline int ns_open(pid_t pid, const char *name)
+{
+	char path[64];
+
+	if (pid)
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, name);
+	else
+		snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static inline __u64 ns_id(pid_t pid, const char *name)
+{
+	int fd = ns_open(pid, name);
+	__u64 id;
+
+	if (fd < 0)
+		return 0;
+	id = ns_fd_id(fd);
+	close(fd);
+	return id;
+}
+
+/*
+ * Make a namespace of the one @type, owned by the caller's user namespace, that
+ * nothing but the returned file keeps.
+ */
+static inline int ns_new(__u32 type)
+{
+	/* The first fields of struct clone_args, which grows with the headers. */
+	int pidfd, fd = -1;
+	__u64 args[8] = {
+		[0] = type | CLONE_PIDFD,
+		[1] = (uintptr_t)&pidfd,
+		[4] = SIGCHLD,
+	};
+	pid_t pid;
+
+	pid = syscall(__NR_clone3, args, sizeof(args));
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	if (pid < 0)
+		return -errno;
+
+	/* In a pid namespace, /proc may know the child under another number. */
+	for (int k = 0; k < NS_NR_KINDS; k++)
+		if (ns_kinds[k].type == type)
+			fd = ioctl(pidfd, ns_kinds[k].of_pidfd, 0);
+	if (fd < 0)
+		fd = -errno;
+	close(pidfd);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return fd;
+}
+
+/* A struct file_handle of nsfs. */
+struct ns_handle {
+	__u32 bytes;
+	__s32 type;
+	struct nsfs_file_handle ns;
+};
+
+#define NS_FILEID 0xf1
+
+static inline int ns_get_handle(int fd, struct ns_handle *handle)
+{
+	int mount;
+
+	handle->bytes = sizeof(handle->ns);
+	return name_to_handle_at(fd, "", (struct file_handle *)handle, &mount,
+				 AT_EMPTY_PATH) ? -errno : 0;
+}
+
+/* Returns a file, or a negative error code. */
+static inline int ns_open_handle(__u64 id, __u32 type, __u32 inum)
+{
+	struct ns_handle handle = {
+		.bytes = sizeof(handle.ns),
+		.type = NS_FILEID,
+		.ns = { .ns_id = id, .ns_type = type, .ns_inum = inum },
+	};
+	int fd = open_by_handle_at(FD_NSFS_ROOT, (struct file_handle *)&handle,
+				   O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Does @ids contain @id? */
+static inline bool ns_in(const __u64 *ids, ssize_t nr, __u64 id)
+{
+	while (nr-- > 0)
+		if (ids[nr] == id)
+			return true;
+	return false;
+}
+
+/*
+ * List into @ids, at most @page ids a call. A page that is not full is taken
+ * for the last one, as callers may, so that one that ends early shows as missing
+ * ids. What no listing may do is an error: -EBADMSG for ids that do not
+ * increase, -ERANGE for a page larger than asked for.
+ */
+static inline ssize_t ns_list_into(struct ns_id_req req, size_t page,
+				   __u64 *ids, size_t max)
+{
+	size_t nr = 0;
+	ssize_t ret;
+
+	do {
+		if (max - nr < page)
+			return -ENOBUFS;
+		ret = sys_listns(&req, ids + nr, page, 0);
+		if (ret < 0)
+			return -errno;
+		if ((size_t)ret > page)
+			return -ERANGE;
+		for (ssize_t i = 0; i < ret; i++, nr++) {
+			if (ids[nr] <= req.ns_id)
+				return -EBADMSG;
+			req.ns_id = ids[nr];
+		}
+	} while ((size_t)ret == page);
+
+	return nr;
+}
+
+#define NS_ACTOR_IDS 131072
+
+struct ns_actor {
+	pid_t pid;		/* of the process that answers, as /proc knows it */
+	pid_t child;		/* of the test, to wait for */
+	pid_t maker;		/* who made it, and so who kills it */
+	int test_end, actor_end;
+	int pidfd;		/* what ns_actor_in() joins */
+	struct ns_actor *next;
+
+	__s64 (*fn)(struct ns_actor *a, __u64 arg);
+	__u64 arg;
+	__s64 ret;
+
+	struct ns_id_req req;
+	size_t page;
+	ssize_t nr;		/* the last listing, or its error */
+	__u64 ids[NS_ACTOR_IDS];
+};
+
+static struct ns_actor *ns_actors;
+
+static inline void ns_actor_serve(struct ns_actor *a)
+{
+	char c;
+
+	for (;;) {
+		/*
+		 * A change of credentials clears the one and takes the files
+		 * below /proc/<pid> away from the process with the other.
+		 */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_DUMPABLE, 1);
+		if (read(a->actor_end, &c, 1) != 1)
+			_exit(0);
+		a->ret = a->fn(a, a->arg);
+		if (write(a->actor_end, &c, 1) != 1)
+			_exit(1);
+	}
+}
+
+/* Have @fn run in the actor. The results of all that were started are due. */
+static inline bool ns_start(struct ns_actor *a,
+			    __s64 (*fn)(struct ns_actor *a, __u64 arg), __u64 arg)
+{
+	char c = 0;
+
+	if (!a)
+		return false;
+	a->fn = fn;
+	a->arg = arg;
+	return send(a->test_end, &c, 1, MSG_NOSIGNAL) == 1;
+}
+
+static inline __s64 ns_finish(struct ns_actor *a)
+{
+	char c;
+
+	/* The end of the file is an actor that died. */
+	return read(a->test_end, &c, 1) == 1 ? a->ret : -ESRCH;
+}
+
+/* Run @fn in the actor, and wait for it. */
+static inline __s64 ns_call(struct ns_actor *a,
+			    __s64 (*fn)(struct ns_actor *a, __u64 arg), __u64 arg)
+{
+	return ns_start(a, fn, arg) ? ns_finish(a) : -ESRCH;
+}
+
+/* Runs in the actor: a child, born in the namespaces for children, takes over. */
+static inline __s64 ns_do_fork(struct ns_actor *a, __u64 unused)
+{
+	char self[16] = {};
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid) {
+		/* Gone as soon as the child is: the test waits for this one. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(a->actor_end);
+		waitpid(pid, NULL, 0);
+		_exit(0);
+	}
+	/* getpid() would count in the new pid namespace. */
+	if (readlink("/proc/self", self, sizeof(self) - 1) < 0)
+		return -errno;
+	a->pid = atoi(self);
+	return 0;
+}
+
+static inline bool ns_write(const char *pid, const char *file, const char *text)
+{
+	char path[64];
+	ssize_t len = strlen(text);
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%.15s/%s", pid, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd >= 0 && write(fd, text, len) == len && !close(fd);
+}
+
+/*
+ * Runs in the actor: unshare, with the ids of a new user namespace mapped. Root
+ * maps many, one to one; others can map just themselves, to root.
+ */
+static inline __s64 ns_do_unshare(struct ns_actor *a, __u64 flags)
+{
+	char self[16] = {}, map[32] = "0 0 65536\n", c = 0;
+	bool root = geteuid() == 0;
+	int status = 0, go[2];
+	pid_t mapper = 0;
+	__s64 ret = 0;
+
+	if (readlink("/proc/self", self, sizeof(self) - 1) < 0 || pipe(go))
+		return -errno;
+	if (!root)
+		snprintf(map, sizeof(map), "0 %u 1\n", (unsigned int)geteuid());
+
+	/* Only a process that stays outside may write a map of many. */
+	if (flags & USER_NS)
+		mapper = fork();
+	if (mapper < 0)
+		return -errno;
+	if (flags & USER_NS && !mapper) {
+		close(go[1]);
+		_exit(!(read(go[0], &c, 1) == 1 &&
+			(root || ns_write(self, "setgroups", "deny")) &&
+			ns_write(self, "uid_map", map) &&
+			ns_write(self, "gid_map", map)));
+	}
+
+	if (unshare(flags))
+		ret = -errno;
+	else if (write(go[1], &c, 1) != 1)
+		ret = -errno;
+	close(go[0]);
+	close(go[1]);
+	if (mapper && (waitpid(mapper, &status, 0) != mapper || status))
+		ret = ret ?: -EPERM;
+	return ret;
+}
+
+/* Runs in the actor: unshare, and be in the new namespaces, whatever the type. */
+static inline __s64 ns_do_enter(struct ns_actor *a, __u64 flags)
+{
+	__s64 ret = ns_do_unshare(a, flags);
+
+	if (!ret && flags & (PID_NS | TIME_NS))
+		ret = ns_do_fork(a, 0);
+	return ret;
+}
+
+static inline __s64 ns_do_join(struct ns_actor *a, __u64 flags)
+{
+	if (setns(a->pidfd, flags))
+		return -errno;
+	return flags & PID_NS ? ns_do_fork(a, 0) : 0;
+}
+
+static inline __s64 ns_do_setuid(struct ns_actor *a, __u64 uid)
+{
+	/* With the last uid 0 all capabilities go. */
+	if (setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
+		return -errno;
+	return 0;
+}
+
+static inline __s64 ns_do_drop_cap(struct ns_actor *a, __u64 cap)
+{
+	struct __user_cap_header_struct hdr = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2] = {};
+	__u32 keep = ~CAP_TO_MASK(cap);
+
+	if (syscall(__NR_capget, &hdr, data))
+		return -errno;
+	data[CAP_TO_INDEX(cap)].effective &= keep;
+	data[CAP_TO_INDEX(cap)].permitted &= keep;
+	data[CAP_TO_INDEX(cap)].inheritable &= keep;
+	if (syscall(__NR_capset, &hdr, data))
+		return -errno;
+	return 0;
+}
+
+/* Runs in the actor: make a namespace, keep it open, return its id. */
+static inline __s64 ns_do_new(struct ns_actor *a, __u64 type)
+{
+	int fd = ns_new(type);
+
+	return fd < 0 ? fd : (__s64)ns_fd_id(fd);
+}
+
+/* The same, many times, fast, and without the id. The actor uses the last one. */
+static inline __s64 ns_do_new_uts(struct ns_actor *a, __u64 nr)
+{
+	while (nr--)
+		if (unshare(UTS_NS) || ns_open(0, "uts") < 0)
+			return -errno;
+	return 0;
+}
+
+/* Runs in the actor: close what keeps namespace @id open. */
+static inline __s64 ns_do_close(struct ns_actor *a, __u64 id)
+{
+	for (int fd = 0; fd < 1024; fd++)
+		if (ns_fd_id(fd) == id)
+			return close(fd) ? -errno : 0;
+	return -ENOENT;
+}
+
+static inline __s64 ns_do_list(struct ns_actor *a, __u64 unused)
+{
+	return ns_list_into(a->req, a->page, a->ids, NS_ACTOR_IDS);
+}
+
+/* Make an actor that is as the test is. */
+static inline struct ns_actor *ns_actor(void)
+{
+	struct ns_actor *a;
+	pid_t child;
+	int ends[2];
+
+	a = mmap(NULL, sizeof(*a), PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (a == MAP_FAILED ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+		return NULL;
+	a->test_end = ends[0];
+	a->actor_end = ends[1];
+	a->maker = getpid();
+	/* The child must not write its 0 where both see it. */
+	child = fork();
+	if (child < 0)
+		return NULL;
+	if (!child) {
+		close(a->test_end);
+		ns_actor_serve(a);
+	}
+	a->child = child;
+	a->pid = child;
+	close(a->actor_end);
+	a->next = ns_actors;
+	ns_actors = a;
+	return a;
+}
+
+/* Make an actor in new namespaces. */
+static inline struct ns_actor *ns_actor_new(__u64 flags)
+{
+	struct ns_actor *a = ns_actor();
+
+	return ns_call(a, ns_do_enter, flags) ? NULL : a;
+}
+
+/* Make an actor in those namespaces of another one that @flags say. */
+static inline struct ns_actor *ns_actor_in(const struct ns_actor *other,
+					   __u64 flags)
+{
+	int pidfd = other ? syscall(__NR_pidfd_open, other->pid, 0) : -1;
+	struct ns_actor *a;
+
+	if (pidfd < 0)
+		return NULL;
+	a = ns_actor();
+	/* The number of the file is the same in a fork. */
+	if (a)
+		a->pidfd = pidfd;
+	if (ns_call(a, ns_do_join, flags))
+		a = NULL;
+	close(pidfd);
+	return a;
+}
+
+static inline void ns_actor_kill(struct ns_actor *a)
+{
+	if (a->maker != getpid() || a->child <= 0)
+		return;
+	/* Not if it died by itself: the number may be another's by now. */
+	if (waitpid(a->child, NULL, WNOHANG) == 0) {
+		kill(a->pid, SIGKILL);
+		waitpid(a->child, NULL, 0);
+	}
+	close(a->test_end);
+	a->child = 0;
+}
+
+/* For the teardown: all that this process made. */
+static inline void ns_actors_kill(void)
+{
+	for (struct ns_actor *a = ns_actors; a; a = a->next)
+		ns_actor_kill(a);
+}
+
+/* List as the actor; the ids are in @a->ids. */
+static inline ssize_t ns_list(struct ns_actor *a, struct ns_id_req req,
+			      size_t page)
+{
+	a->req = req;
+	a->page = page;
+	a->nr = ns_call(a, ns_do_list, 0);
+	return a->nr;
+}
+
+/* Was @id in the last listing? */
+static inline bool ns_listed(const struct ns_actor *a, __u64 id)
+{
+	return ns_in(a->ids, a->nr, id);
+}
+
+/* Did the last listing consist of the @nr @ids? */
+static inline bool ns_listed_exactly(const struct ns_actor *a, const __u64 *ids,
+				     ssize_t nr)
+{
+	return a->nr == nr && !memcmp(a->ids, ids, nr * sizeof(*ids));
+}
+
+static inline int ns_cmp_ids(const void *a, const void *b)
+{
+	__u64 x = *(const __u64 *)a, y = *(const __u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static inline void ns_sort(__u64 *ids, size_t nr)
+{
+	qsort(ids, nr, sizeof(*ids), ns_cmp_ids);
+}
+
+static inline __u64 ns_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+}
+
+/*
+ * Wait until @id is listed no more. Network namespaces are taken apart by a
+ * workqueue, and what is the last reference to a pid or user namespace may be
+ * dropped by one or by RCU: nothing tells when, so look again until a deadline
+ * that no working machine misses.
+ */
+static inline bool ns_gone(__u64 id)
+{
+	__u64 deadline = ns_now_ms() + 20000, next;
+	struct timespec ms = { .tv_nsec = 1000000 };
+	struct ns_id_req req = NS_REQ(.ns_id = id - 1);
+
+	do {
+		ssize_t ret = sys_listns(&req, &next, 1, 0);
+
+		if (ret < 0)
+			return false;
+		if (ret == 0 || next != id)
+			return true;
+		nanosleep(&ms, NULL);
+	} while (ns_now_ms() < deadline);
+
+	return false;
+}
+
+#endif /* __SELFTESTS_NS_HELPERS_H */
