@@ -143,7 +143,7 @@ kernel_command_line()
 
 	# A stall limit for real hardware would fire under emulation. An oops ends
 	# the guest: what comes after it says little.
-	append="console=$console panic=-1 oops=panic reboot=t printk.devkmsg=on"
+	append="console=$console panic=-1 oops=panic reboot=t ${cmdline:+$cmdline }printk.devkmsg=on"
 	append+=" rcupdate.rcu_cpu_stall_timeout=$((stall < 300 ? stall : 300))"
 	append+=" loglevel=$loglevel NS_MODE=$mode NS_NONCE=$nonce NS_FACTOR=$time_factor"
 	[ -z "${TEST:-}" ] || append+=" NS_TEST=$TEST"
@@ -183,8 +183,8 @@ qemu_command()
 	[ -z "${MEMORY:-}" ] || cmd+=(-m "$MEMORY")
 	if [ "$mode" = bench ]; then
 		# One instruction is one nanosecond, and nothing that the guest sees
-		# comes from the host: figures repeat exactly.
-		cmd+=(-smp 1 -icount 'shift=0,sleep=off' -seed 1
+		# comes from the host.
+		cmd+=("${qemu_bench[@]}" -smp 1 -icount 'shift=0,sleep=off' -seed 1
 		      -rtc 'base=2025-01-01,clock=vm')
 	else
 		cmd+=(-smp "${SMP:-2}")
@@ -228,8 +228,10 @@ watch()
 	local begin=$SECONDS last=$SECONDS size='' now rc=0 shown=0
 
 	# A soak takes as long as it takes, and bench keeps quiet.
-	[ "$mode" != soak ] || limit=${BOOT_TIMEOUT:-0}
-	[ "$mode" != bench ] || quiet=$limit
+	case $mode in
+	soak)	limit=${BOOT_TIMEOUT:-0} ;;
+	bench)	limit=${BOOT_TIMEOUT:-1800} quiet=$limit ;;
+	esac
 
 	while sleep 0.5 && kill -0 "$qemu_pid" 2>/dev/null; do
 		now=$(stat -c %s "$log/console.log" "$log/report.ktap" 2>/dev/null) || :

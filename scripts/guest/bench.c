@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the work of SPEC.md section 7 costs, in guest instructions: under
+ * What the work that scripts/bench.sh lists costs, in guest instructions: under
  * "qemu -icount shift=0" with one CPU an instruction takes a nanosecond. Prints
  * "bench KEY INSTRUCTIONS UNITS" for each line that scripts/bench.sh knows, and
  * nothing until all is measured. A line that this kernel cannot do is left out.

@@ -295,7 +295,7 @@ static inline ssize_t ns_list_into(struct ns_id_req req, size_t page,
 				return -EBADMSG;
 			req.ns_id = ids[nr];
 		}
-	} while ((size_t)ret == page);
+	} while (ret && (size_t)ret == page);
 
 	return nr;
 }

@@ -635,8 +635,11 @@ TEST(nsid_timens_separate)
 		/* Fork a grandchild to actually enter the new namespace */
 		pid_t grandchild = fork();
 		if (grandchild == 0) {
-			/* Grandchild is in the new namespace */
-			write(pipefd[1], "Y", 1);
+			/*
+			 * Grandchild is in the new namespace.  It must not
+			 * write: its byte could come in between the two that
+			 * the child writes.
+			 */
 			close(pipefd[1]);
 			pause();
 			_exit(0);
@@ -759,8 +762,11 @@ TEST(nsid_pidns_separate)
 		/* Fork a grandchild to actually enter the new namespace */
 		pid_t grandchild = fork();
 		if (grandchild == 0) {
-			/* Grandchild is in the new namespace */
-			write(pipefd[1], "Y", 1);
+			/*
+			 * Grandchild is in the new namespace.  It must not
+			 * write: its byte could come in between the two that
+			 * the child writes.
+			 */
 			close(pipefd[1]);
 			pause();
 			_exit(0);

@@ -341,6 +341,58 @@ TEST_F(nstree, owner_is_listed_as_long_as_what_it_owns)
 	EXPECT_TRUE(ns_gone(outer));
 }
 
+TEST_F(nstree, longer_handle_has_to_end_in_zeros)
+{
+	struct {
+		struct ns_handle handle;
+		__u32 more;
+	} fh = {};
+	int fd = ns_open(0, "uts");
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ns_get_handle(fd, &fh.handle));
+	close(fd);
+	fh.handle.bytes += sizeof(fh.more);
+
+	fd = open_by_handle_at(FD_NSFS_ROOT, (struct file_handle *)&fh, O_RDONLY);
+	ASSERT_LE(0, fd);
+	close(fd);
+
+	for (int bit = 0; bit < 32; bit++) {
+		fh.more = 1U << bit;
+		EXPECT_EQ(-1, open_by_handle_at(FD_NSFS_ROOT, (struct file_handle *)&fh,
+						O_RDONLY));
+		EXPECT_EQ(ESTALE, errno);
+	}
+}
+
+TEST_F(nstree, pid_namespace_is_not_opened_by_handle_before_it_has_an_init)
+{
+	struct ns_id_req req = NS_REQ(.ns_type = PID_NS,
+				      .user_ns_id = LISTNS_CURRENT_USER);
+	pid_t init;
+	__u64 id;
+	int fd;
+
+	ASSERT_EQ(0, unshare(CLONE_NEWUSER | CLONE_NEWPID));
+	ASSERT_EQ(1, sys_listns(&req, &id, 1, 0));
+	EXPECT_EQ(-ESTALE, ns_open_handle(id, 0, 0));
+
+	init = fork();
+	if (init == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	ASSERT_LT(0, init);
+	fd = ns_open_handle(id, 0, 0);
+	EXPECT_LE(0, fd);
+	EXPECT_EQ(id, ns_fd_id(fd));
+	close(fd);
+	kill(init, SIGKILL);
+	waitpid(init, NULL, 0);
+}
+
 TEST_F(nstree, pid_ioctl_that_finds_no_task_says_esrch)
 {
 	static const unsigned int cmds[] = {
