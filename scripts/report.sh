@@ -22,7 +22,7 @@ splats=(
 	'possible (circular|recursive) locking' 'possible deadlock' 'possible irq'
 	'inconsistent lock state' '-unsafe lock order' 'suspicious RCU usage'
 	'held lock freed' 'lock held when returning' 'bad unlock balance'
-	'Invalid wait context' 'MAX_LOCK(DEP|_DEPTH)' 'nested lock was not taken'
+	'Invalid wait context' 'MAX_[A-Z_]* too low' 'nested lock was not taken'
 	'INFO: trying to register non-static key' 'turning off the locking correctness'
 	'self-detected stall' 'detected (expedited )?stalls?' 'rcu.*kthread starved'
 	# sanitizers and checkers
