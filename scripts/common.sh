@@ -66,7 +66,7 @@ progress()
 
 	while sleep 1 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
 		n=$((n + 1))
-		last=$(tail -c 200 "$log" 2>/dev/null | tail -n 1 | tr -cd '[:print:]') || :
+		last=$(tail -c 200 "$log" 2>/dev/null | tr '\r' '\n' | tail -n 1 | tr -cd '[:print:]') || :
 		if [ -t 1 ]; then
 			printf '\r\033[K%.79s' "[$(elapsed)] $what: $last"
 		elif [ $((n % 15)) = 0 ]; then
