@@ -49,7 +49,7 @@ one()
 		opts+=(--kernel-only)
 	fi
 	rm -rf "$out/log"
-	git -C "$dir/linux" checkout -q --detach "$commit"
+	git -C "$dir/linux" checkout -q --detach "$commit" || return
 	"$top/scripts/build.sh" "${opts[@]}" --src "$dir/linux" --out "$out" "$arch" || return
 	for log in build selftests; do
 		if [ -e "$out/log/$log.log" ] && grep -E '(warning|error):' "$out/log/$log.log"; then
@@ -73,7 +73,11 @@ for commit in "${commits[@]}"; do
 			continue
 		fi
 		log=$dir/$n-$config.log
-		if one "$commit" $config >"$log" 2>&1; then
+		rc=0
+		one "$commit" $config >"$log" 2>&1 || rc=$?
+		if [ $rc -ge 128 ]; then
+			die $EX_BUILD "$what: the build was killed: start again, it goes on from here"
+		elif [ $rc = 0 ]; then
 			echo "$k" >>"$done_list"
 			say "PASS $what"
 		else
