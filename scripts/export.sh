@@ -27,7 +27,7 @@ if bad=$(cat "$linux/.git/nstree-failed" 2>/dev/null) &&
 		"or FORCE=1 to make a shorter series of it"
 fi
 
-new=$(mktemp -d "$build/export.XXXXXX")
+new=$(mktemp -d -p "$build")
 trap 'rm -rf "$new"' EXIT
 
 # These flags round-trip: git am of the result gives the same patches, byte for byte.

@@ -132,7 +132,7 @@ fetch()
 	fi
 
 	mkdir -p "$cache"
-	tmp=$(mktemp -d "$cache/fetch.XXXXXX")
+	tmp=$(mktemp -d -p "$cache")
 	for from in debian kernel_org; do
 		run_logged "$log-$from.log" "fetching $version from ${from//_/.}" \
 			"from_$from" "$version" 2>/dev/null || continue
@@ -172,7 +172,7 @@ named()
 		if [ -z "$(pinned 4 "$version")" ]; then
 			say "note: $src is v$version, which is not pinned: used unchecked"
 		else
-			tmp=$(mktemp -d "${TMPDIR:-/tmp}/nstree.XXXXXX")
+			tmp=$(mktemp -d)
 			say "$src: not Debian's tarball, comparing its content"
 			[ "$(tree_of "$src")" = "$(pinned 4 "$version")" ] ||
 				die $EX_BUILD "$src: not v$version as released (wrong checksum and content):" \
