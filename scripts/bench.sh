@@ -6,6 +6,12 @@
 # under -icount. A line that a kernel cannot do is "-". Red if a goal is missed or a
 # figure is lacking.
 #
+# Locked operations are counted in the same boots, by a plugin for qemu
+# (scripts/host/locked.c): those of 1,000 forks in one user namespace, with what RCU
+# does of it later, and those of a chain of tasks, where each forks the next, on cache
+# lines that at least every second fork had to do with: nothing of the tasks
+# themselves. build/ARCH/log/bench-COLUMN/locked.txt says which functions they are in.
+#
 # What runs without an interrupt repeats to the instruction. Where RCU and workers
 # take part, lines were seen to differ by up to 0.4% between two boots of one kernel
 # (qemu 7.2). --twice boots each kernel two times and is red beyond 0.5%.
@@ -27,7 +33,13 @@ unshare_uts		+5%	unshare uts, create and destroy
 unshare_ipc		+2%	unshare ipc, create and destroy
 unshare_mnt		+2%	unshare mnt, create and destroy
 setns_uts		+5%	setns between two uts namespaces
+open_close		-	open and close of /proc/self/ns/*, per link
+fork_init		+0.5%	fork, exit and wait
 fork_userns		+0.5%	fork, exit and wait in a user namespace
+fork_nested		+0.5%	the same, 20 user namespaces deep
+thread_userns		+0.5%	thread, create and join in a user namespace
+locked_fork		+0%	locked operations of a fork in a user ns
+locked_shared		+0%	those on cache lines that its tasks share
 ns_common		136	sizeof(struct ns_common)
 '
 
@@ -62,13 +74,76 @@ objects_of()
 	done
 }
 
+# The plugin, if this qemu takes one: $plugin
+build_plugin()
+{
+	local version api=1
+
+	"${qemu[0]}" -help | grep -q '^-plugin ' || {
+		say "note: no locked operations: ${qemu[0]} takes no plugins"
+		return
+	}
+	version=$("${qemu[0]}" --version | sed -n '1s/.*version \([0-9]*\)\.\([0-9]*\).*/\1\2/p')
+	[ "$version" -lt 90 ] || api=2
+	[ "$version" -lt 91 ] || api=3
+	gcc -shared -fPIC -O2 -Wall -DAPI=$api -o "$work/locked.so" "$top/scripts/host/locked.c" 2>"$work/locked.log" ||
+		die $EX_BUILD "gcc cannot build scripts/host/locked.c: $(cat "$work/locked.log")"
+	plugin=$work/locked.so
+}
+
+# What the plugin left in $1, as two figures, and for people in locked.txt: which
+# function has how many. $2 has the kernel's System.map, or is empty.
+locked()
+{
+	local raw=$1/locked map=$2/System.map
+
+	case $(tail -n 1 "$raw" 2>/dev/null) in
+	end)		;;
+	unsupported)	plugin=; return ;;
+	*)		die "$EX_FAIL" "$raw is not complete" ;;
+	esac
+	# Rounded where it is added up, against what timers and workers do now and then.
+	awk '
+		$1 == 1 { pc[$2] += $4 }
+		$1 == 2 { line[$3] += $4 }
+		END {
+			for (p in pc)
+				all += int(pc[p] / 1000 + 0.5)
+			for (l in line)
+				shared += int(line[l] / 200 + 0.5)
+			printf "locked_fork %d 1\nlocked_shared %d 1\n", all, shared
+		}' "$raw"
+	[ ! -f "$map" ] || {
+		awk '$2 ~ /^[tTwW]$/ { print $1, "", $3 }' "$map"
+		awk '$1 == 1 { n[$2] += $4 } END { for (p in n) print p, int(n[p] / 1000 + 0.5) }' "$raw"
+	} | LC_ALL=C sort | awk '
+		NF == 2 && $2 !~ /^[0-9]+$/ { name = $2; next }
+		$2 > 0 { n[name] += $2 }
+		END { for (f in n) print n[f], f }' | sort -k 1,1nr -k 2 >"$1/locked.txt"
+}
+
+# The functions that are not the same in two such files
+locked_differences()
+{
+	awk '
+		{ all[$2] }
+		NR == FNR { base[$2] = $1; next }
+		{ new[$2] = $1 }
+		END {
+			for (f in all)
+				if (base[f] != new[f])
+					printf "  %-36s %10d %10d\n", f, base[f], new[f]
+		}' "$1" "$2" | sort
+}
+
 # measure COLUMN IMAGE OBJECTS: $work/COLUMN gets lines of "key instructions units"
 measure()
 {
 	local column=$1 log=$out/log/bench-$1 rc=0
 
 	# The console is judged as that of any other boot.
-	KERNEL=$2 LOGDIR=$log KERNEL_OBJECTS=$3 "$top/scripts/boot.sh" bench "$arch" || exit
+	KERNEL=$2 LOGDIR=$log KERNEL_OBJECTS=$3 PLUGIN=${plugin:+$plugin,out=$log/locked} \
+		"$top/scripts/boot.sh" bench "$arch" || exit
 	"$top/scripts/report.sh" "$log" >"$log/verdict" || rc=$?
 	[ $rc = 0 ] || {
 		cat "$log/verdict"
@@ -80,6 +155,7 @@ measure()
 		die "$EX_FAIL" "$column: a million instructions take $(awk '$1 == "clock" { print $2 }' "$work/$column")" \
 			"ns by the guest's clock: is its clocksource a counter? See $log/console.log"
 	size_of_ns_common "$3" >>"$work/$column"
+	[ -z "$plugin" ] || locked "$log" "$3" >>"$work/$column"
 }
 
 # How far two runs of one kernel are apart.
@@ -177,6 +253,8 @@ fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+plugin=
+build_plugin
 columns=(base series)
 images=("$out_base/kernel.img" "$out/kernel.img")
 objects=("$out_base/obj" "$out/obj")
@@ -198,8 +276,15 @@ for i in "${!columns[@]}"; do
 	fi
 done
 
+[ -n "$plugin" ] || goals=$(grep -v '^locked_' <<<"$goals")
 echo
 for i in "${!columns[@]}"; do
 	[ "$i" -lt 2 ] || echo "${columns[i]}: ${images[i]}"
 done
-table || exit "$EX_FAIL"
+rc=0
+table || rc=$EX_FAIL
+if [ -n "$plugin" ]; then
+	echo "locked operations of a fork, functions where base and series differ:"
+	locked_differences "$out/log/bench-base/locked.txt" "$out/log/bench-series/locked.txt"
+fi
+exit "$rc"

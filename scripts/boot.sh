@@ -4,6 +4,7 @@
 # Boot what build.sh built, in qemu, with an initramfs of our own.
 #
 #	boot.sh test ARCH	the kselftests; TEST=[collection:]program[:case] for one
+#	boot.sh base ARCH	the base's own selftests (base-selftests.sh)
 #	boot.sh soak ARCH	TEST=... COUNT=n times (100), up to the first failure
 #	boot.sh run ARCH	list the namespaces of the running guest
 #	boot.sh shell ARCH	a prompt in the guest
@@ -18,6 +19,7 @@
 #	APPEND=words		more for the kernel command line
 #	BOOT_TIMEOUT=seconds	for the whole boot, before time_factor (600)
 #	QUIET_TIMEOUT=seconds	without a byte on console and report (120)
+#	PLUGIN=path,argument	bench: a TCG plugin for qemu
 #	PLANT=defect		see test-harness.sh
 
 # shellcheck source-path=SCRIPTDIR
@@ -71,19 +73,19 @@ get_busybox()
 	cp "$dest" "$1"
 }
 
-# kselftest-list.txt becomes init's list: "collection:program path". The 32-bit set
+# kselftest-list.txt becomes init's list (scripts/guest/init.c, LIST). The 32-bit set
 # gets a collection name of its own.
 add_selftests()
 {
-	local dir=$1 suffix=$2 collection prog
+	local dir=$1 suffix=$2 collection prog rest
 
 	[ -s "$dir/kselftest-list.txt" ] || return 0
 	cp -r "$dir" "$root/selftests$suffix"
-	while IFS=: read -r collection prog; do
+	while IFS=': ' read -r collection prog rest; do
 		[ -x "$dir/$collection/$prog" ] ||
 			die $EX_BUILD "$dir/$collection/$prog is listed but not there: run scripts/build.sh $arch"
 		"${cross}strip" -s "$root/selftests$suffix/$collection/$prog" 2>/dev/null || :
-		echo "$collection$suffix:$prog /selftests$suffix/$collection/$prog"
+		echo "$collection$suffix:$prog /selftests$suffix/$collection/$prog $rest"
 	done <"$dir/kselftest-list.txt" >>"$root/tests"
 }
 
@@ -99,6 +101,11 @@ make_initramfs()
 	if [ "$mode" = bench ]; then
 		compile bench "$guest/bench.c"
 		cp "$out/guest/bench" "$root/bench"
+	elif [ "$mode" = base ]; then
+		# What they take for granted.
+		mkdir "$root/mnt"
+		ln -s /init "$root/bin/sleep"
+		add_selftests "$out/base-selftests" ''
 	else
 		add_selftests "$out/selftests" ''
 		add_selftests "$out/selftests32" 32
@@ -124,7 +131,8 @@ check_selection()
 	local known want=${TEST:-}
 
 	[ -s "$out/initramfs/tests" ] ||
-		die $EX_BUILD "no selftests in $out/selftests: run scripts/build.sh $arch"
+		die $EX_BUILD "no selftests to boot $arch with: run scripts/build.sh $arch, and for mode base" \
+		    "scripts/base-selftests.sh build $arch"
 	[ -n "$want" ] || return 0
 	known=$(cut -d' ' -f1 "$out/initramfs/tests")
 	while IFS=: read -r collection prog; do
@@ -154,7 +162,7 @@ kernel_command_line()
 		[ ! -t 0 ] || append+=" $(stty size | sed 's/\(.*\) \(.*\)/NS_ROWS=\1 NS_COLS=\2/')"
 	fi
 	if [ "$mode" = bench ]; then
-		append+=" norandmaps"
+		append+=" norandmaps${cmdline_bench:+ $cmdline_bench}"
 	fi
 	append+="${APPEND:+ $APPEND}"
 }
@@ -182,6 +190,7 @@ qemu_command()
 	[ "$accel" = tcg ] || cmd+=(-cpu host)
 	[ -z "${MEMORY:-}" ] || cmd+=(-m "$MEMORY")
 	if [ "$mode" = bench ]; then
+		[ -z "${PLUGIN:-}" ] || cmd+=(-plugin "$PLUGIN")
 		# One instruction is one nanosecond, and nothing that the guest sees
 		# comes from the host.
 		cmd+=("${qemu_bench[@]}" -smp 1 -icount 'shift=0,sleep=off' -seed 1
@@ -256,14 +265,15 @@ watch()
 
 mode=${1:-}
 case $mode in
-test|soak|run|shell|bench) ;;
-*)	die 2 "usage: boot.sh test|soak|run|shell|bench ARCH" ;;
+test|base|soak|run|shell|bench) ;;
+*)	die 2 "usage: boot.sh test|base|soak|run|shell|bench ARCH" ;;
 esac
 arch_load "${2:?usage: boot.sh $mode ARCH (one of $(arch_list))}"
 [ "$mode" != soak ] || [ -n "${TEST:-}" ] || die 2 "soak: say which, TEST=program or TEST=program:case"
 
 kernel=${KERNEL:-$out/kernel.img}
 log=${LOGDIR:-$out/log}
+[ "$mode" != base ] || log=${LOGDIR:-$out/log/base}
 nonce=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
 # The command line goes into the guest's random numbers, and so into its figures.
 [ "$mode" != bench ] || nonce=be7c4be7c4be7c4b
@@ -279,7 +289,7 @@ log=$(realpath "$log")
 
 make_initramfs
 case $mode in
-test|soak) check_selection ;;
+test|base|soak) check_selection ;;
 esac
 kernel_command_line
 qemu_command
@@ -310,6 +320,7 @@ trap - EXIT
 cat >"$log/run" <<-END
 	arch=$arch
 	mode=$mode
+	test=${TEST:-}
 	nonce=$nonce
 	status=$status
 	seconds=$((SECONDS - begin))

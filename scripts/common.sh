@@ -15,6 +15,8 @@ patches=$top/patches
 mirror=tools/testing/selftests/namespaces	# the same path here and in the kernel
 linux=$build/linux
 versions=$top/configs/base.versions
+base_tests=$top/configs/base-selftests	# which of the base's own tests are run,
+base_results=$base_tests.results	# and what they gave on its kernel
 
 EX_PASS=0
 EX_FAIL=1	# a test failed
@@ -202,7 +204,7 @@ arch_load()
 		die 2 "no architecture '$1': there are $(arch_list); a new one is one file in configs/arch/"
 
 	arch=$1 karch='' cross='' image='' virtio='' console='' time_factor=1
-	compat_cc='' kconfig='' packages=() packages_cross=() packages_optional=() qemu=() qemu_bench=() cmdline=''
+	compat_cc='' kconfig='' packages=() packages_cross=() packages_optional=() qemu=() qemu_bench=() cmdline='' cmdline_bench=''
 
 	# shellcheck source=/dev/null
 	. "$conf"
@@ -222,6 +224,10 @@ arch_load()
 		cross='' packages_cross=()
 	fi
 	packages+=("${packages_cross[@]}")
+
+	# A fragment that makes the kernel slower says how much.
+	v=$(sed -n 's/^# time_factor=//p' "$top/configs/${variant:-base}.config" 2>/dev/null) || :
+	time_factor=$((time_factor * ${v:-1}))
 
 	out=$build/$arch${variant:+-$variant}
 	out_base=$build/base/$arch${variant:+-$variant}

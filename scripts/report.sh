@@ -7,6 +7,9 @@
 # boot in the report, the same nonce at the end of the console, and nothing on the
 # console that a healthy kernel does not say.
 #
+# The base's own tests (mode base) are not to pass, but to do what they did on the
+# base's kernel: configs/base-selftests.results.
+#
 # The exit code says what it was (scripts/common.sh). LOGDIR/summary holds it for
 # test.sh: passed, failed, skipped.
 
@@ -42,10 +45,11 @@ info()
 
 # The report as records, one a line: P, F or S; name; rest. F records come after the
 # lines of output that belong to them (D). The last is "E how-it-ends".
-# Counted here again, whatever init made of it.
+# Counted here again, whatever init made of it. In mode base, R records: name; result;
+# rest.
 parse()
 {
-	awk -v nonce="$nonce" -v soak="$([ "$mode" = test ] || echo 1)" -v skips="$1" '
+	awk -v nonce="$nonce" -v mode="$mode" -v skips="$1" '
 	function drop_nr(s) { sub(/^ *(not )?ok [0-9]+ *(- *)?/, "", s); return s }
 	function text(s, i) { return (i = match(s, / +# +/)) ? substr(s, i + RLENGTH) : "" }
 	function bare(s, i) { return (i = match(s, / +# +/)) ? substr(s, 1, i - 1) : s }
@@ -56,6 +60,13 @@ parse()
 			put("S", name, why)
 		else
 			put("F", name, "skipped, which scripts/allowed-skips does not allow: " why)
+	}
+	function recorded(name, ok, why) {
+		if (++seen[name] > 1)
+			name = name " (" seen[name] ")"
+		if (!ok)
+			flush_details()
+		printf "R\t%s\t%s\t%s\n", name, !ok ? "fail" : why ~ /^SKIP/ ? "skip" : "pass", why
 	}
 	function flush_details(i) {
 		for (i = 1; i <= nr_det; i++)
@@ -75,7 +86,9 @@ parse()
 	/^  (not )?ok [0-9]/ {
 		res = drop_nr($0); name = suite ":" bare(res); why = text(res)
 		cases++
-		if ($0 ~ /^  not ok/) {
+		if (mode == "base") {
+			recorded(name, $1 == "ok", why)
+		} else if ($0 ~ /^  not ok/) {
 			sub_failed++
 			flush_details()
 			put("F", name, why)
@@ -97,7 +110,9 @@ parse()
 		if (($1 == "not" ? $3 : $2) != top)
 			bad = "result " top " has another number: " $0
 		res = drop_nr($0); name = bare(res); why = text(res)
-		if ($1 == "not") {
+		if (mode == "base") {
+			recorded(name, $1 == "ok", why)
+		} else if ($1 == "not") {
 			# If its cases say why, that is enough.
 			if (!sub_failed || why !~ /^(exit=1|[0-9]+ failed)$/) {
 				flush_details()
@@ -105,7 +120,7 @@ parse()
 			}
 		} else if (why ~ /^SKIP/) {
 			skipped(name, why)
-		} else if (soak) {
+		} else if (mode != "test") {
 			put("P", name, why)
 		} else if (sub_plan < 0 || cases == 0 || cases != sub_plan) {
 			put("F", name, "claims to be ok with " cases + 0 " results of " \
@@ -142,6 +157,44 @@ parse()
 		else
 			print "E\tend\t"
 	}' "$ktap"
+}
+
+# R records become P and F by what is recorded of the base, or K: known not to pass,
+# or A: another result than recorded, and none to be afraid of.
+compare()
+{
+	awk -F'\t' -v arch="$name" -v test="$(info test)" '
+	FILENAME != "-" {
+		if (/^#/)
+			next
+		t = $0
+		sub(/^[^ ]* [^ ]* /, "", t)
+		split($0, field, " ")
+		if (field[1] == arch || field[1] == "*")
+			want[t] = field[2]
+		next
+	}
+	$1 == "E" { end = $0; next }
+	$1 != "R" { print; next }
+	{
+		w = want[$2]
+		delete want[$2]
+		if ($3 == w)
+			print (w == "pass" ? "P" : "K") "\t" $2 "\t" $4
+		else if (w == "flaky")
+			print ($3 == "pass" ? "P" : "K") "\t" $2 "\t" $4
+		else if (w == "pass" || $3 == "fail")
+			print "F\t" $2 "\t" (w == "" ? "not in the record" : w == "skip" ? "the base skips it" : \
+				"the base passes it") ": " $3 ", " $4
+		else
+			print "A\t" $2 "\t" (w == "" ? "not in the record" : w " on the base") ", " $3 " here"
+	}
+	END {
+		for (t in want)
+			if (want[t] == "pass" && (test == "" || index(t ":", test ":") == 1 || index(t ":", ":" test ":")))
+				print "F\t" t "\tlost: the base passes it, and here it gave no result"
+		print end
+	}' "$1" -
 }
 
 # The first splat, with what leads to it and what follows, up to its end.
@@ -198,14 +251,23 @@ for f in "$ktap" "$log/console.log" "$log/run"; do
 	[ -f "$f" ] || die $EX_LOST "$f is not there: was anything booted? (scripts/boot.sh)"
 done
 
+results=${BASE_RESULTS:-$base_results}
 name=$(info arch)
 mode=$(info mode)
 nonce=$(info nonce)
 status=$(info status)
 [ -n "$nonce" ] || die $EX_LOST "$log/run names no nonce: boot again (scripts/boot.sh)"
 
+[ "$mode" != base ] || [ -e "$results" ] ||
+	die $EX_BUILD "$results is not there: scripts/base-selftests.sh record"
+
 records=$log/records console=$log/console.txt
 parse "${ALLOWED_SKIPS:-$top/scripts/allowed-skips}" >"$records"
+if [ "$mode" = base ]; then
+	sed -n 's/^R\t\([^\t]*\)\t\([^\t]*\).*/\2\t\1/p' "$records" >"$log/results"
+	compare "$results" <"$records" >"$records.new"
+	mv "$records.new" "$records"
+fi
 tr -d '\r' <"$log/console.log" >"$console"
 
 passed=$(grep -c '^P' "$records" || :)
@@ -245,6 +307,16 @@ if [ "$mode" = test ]; then
 	sed -n 's/^T\t/  /p' "$records" | awk -F'\t' '{ printf "%-40s %s\n", $1, $2 }'
 fi
 awk -F'\t' '$1 == "S" { print "  skipped: " $2 ": " $3 }' "$records"
+if [ "$mode" = base ]; then
+	awk -F'\t' '
+		$1 == "K" { known++ }
+		$1 == "A" { print "  changed: " $2 ": " $3; changed++ }
+		END {
+			print "  " known + 0 " do not pass on the base either, or are flaky there"
+			if (changed)
+				print "  " changed " are not as recorded, without harm: scripts/base-selftests.sh record"
+		}' "$records"
+fi
 sed -n 's/^N\t/  /p' "$records" | head -n 70
 if [ "$code" != "$EX_PASS" ]; then
 	show_failures

@@ -29,6 +29,34 @@ fresh()
 	echo 'qemu-system-none -M none' >"$log/qemu-cmd"
 }
 
+# The same as a recording of the base's own tests, and in $record what the base gave
+fresh_base()
+{
+	fresh
+	sed -i 's/^mode=.*/mode=base/' "$run"
+	record=$log/record
+	export BASE_RESULTS=$record
+	cat >"$record" <<-END
+		# base 6.18.0
+		* pass namespaces:one_test
+		* pass namespaces:one_test:global.first
+		* pass namespaces:one_test:global.second
+		* pass namespaces:two_test
+		* pass namespaces:two_test:fixture.variant.third
+		recorded pass namespaces32:one_test
+		other fail namespaces32:one_test
+		* pass namespaces32:one_test:global.first
+		* pass namespaces32:one_test:global.second
+	END
+}
+
+# Its second program fails, with a message.
+plant_failure()
+{
+	sed -i 's/^  ok 1 fixture/  # two_test.c:9: Expected 1 == 2\n  not ok 1 fixture/
+		s/^ok 2 .*/not ok 2 namespaces:two_test # exit=1/' "$ktap"
+}
+
 # check CODE "passed failed skipped" REGEX WHAT: REGEX is for report.sh's output
 check()
 {
@@ -40,7 +68,7 @@ check()
 	[ -z "$sum" ] || [ "$(cat "$log/summary" 2>/dev/null)" = "$sum" ] ||
 		why+=" counted '$(cat "$log/summary" 2>/dev/null)' instead of '$sum'"
 	grep -q -E -e "$regex" "$log/out" || why+=" no /$regex/ in the output"
-	[ "$rc" = 0 ] || grep -q -x 'qemu-system-none -M none' "$log/out" ||
+	[ "$rc" = 0 ] || [ "$rc" = $EX_BUILD ] || grep -q -x 'qemu-system-none -M none' "$log/out" ||
 		why+=" no qemu command in the output"
 	[ -n "$why" ] || return 0
 	bad=$((bad + 1))
@@ -119,8 +147,7 @@ recorded()
 
 	# The results
 	fresh
-	sed -i 's/^  ok 1 fixture/  # two_test.c:9: Expected 1 == 2\n  not ok 1 fixture/
-		s/^ok 2 .*/not ok 2 namespaces:two_test # exit=1/' "$ktap"
+	plant_failure
 	check $EX_FAIL '4 1 0' 'Expected 1 == 2' 'a failing test, with its message'
 	check $EX_FAIL '4 1 0' '^not ok namespaces:two_test:fixture.variant.third' 'its name'
 	fresh
@@ -172,6 +199,60 @@ recorded()
 	fresh
 	sed -i 's/^  ok 1 fixture.*/& # SKIP not here/' "$ktap"
 	ALLOWED_SKIPS=$work/skips check $EX_PASS '4 0 1' 'skipped: .*third: not here' 'a skip that is allowed'
+
+	# The base's own tests
+	fresh_base
+	check $EX_PASS '8 0 0' ' 0 do not pass on the base' 'results as recorded of the base'
+	fresh_base
+	plant_failure
+	check $EX_FAIL '6 2 0' 'not ok .*third .*the base passes it: fail' 'a failure where the base passes'
+	check $EX_FAIL '6 2 0' 'Expected 1 == 2' 'its message'
+	fresh_base
+	sed -i 's/^  ok 1 fixture.*/& # SKIP not here/' "$ktap"
+	check $EX_FAIL '7 1 0' 'not ok .*third .*the base passes it: skip' 'a skip where the base passes'
+	fresh_base
+	sed -i '/^  ok 1 fixture/d' "$ktap"
+	check $EX_FAIL '7 1 0' 'not ok .*third .*lost' 'a lost case'
+	fresh_base
+	sed -i '/^# namespaces32/,/^ok 3/d; s/^1\.\.3/1..2/' "$ktap"
+	check $EX_FAIL '5 3 0' 'not ok namespaces32:one_test .*lost' 'a lost program'
+	fresh_base
+	sed -i '/^  1\.\.1/d; /^  ok 1 fixture/d; s/^ok 2 .*/not ok 2 namespaces:two_test # signal=11/' "$ktap"
+	sed -i '/third$/d' "$record"
+	check $EX_FAIL '6 1 0' 'not ok namespaces:two_test .*signal=11' 'a program without TAP that crashes'
+	fresh_base
+	plant_failure
+	sed -i '/two_test/s/pass/fail/' "$record"
+	check $EX_PASS '6 0 0' ' 2 do not pass on the base' 'a failure of the base itself'
+	fresh_base
+	sed -i '/two_test/s/pass/fail/' "$record"
+	check $EX_PASS '6 0 0' 'changed: .*third: fail on the base, pass here' 'a test that passes now'
+	fresh_base
+	plant_failure
+	sed -i '/two_test/s/pass/flaky/' "$record"
+	check $EX_PASS '6 0 0' ' 2 do not pass' 'a failure of a flaky test'
+	fresh_base
+	plant_failure
+	sed -i '/two_test/s/pass/skip/' "$record"
+	check $EX_FAIL '6 2 0' 'not ok .*third .*the base skips it' 'a failure where the base skips'
+	fresh_base
+	plant_failure
+	sed -i '/third$/d' "$record"
+	check $EX_FAIL '6 2 0' 'not ok .*third .*not in the record' 'a failure that nothing is recorded of'
+	fresh_base
+	: >"$record"
+	check $EX_FAIL '0 1 0' 'nothing was tested' 'an empty record'
+	fresh_base
+	rm "$record"
+	check $EX_BUILD '' 'base-selftests.sh record' 'no record'
+	fresh_base
+	sed -i '/^# namespaces:two/,/^ok 3/d; s/^1\.\.3/1..1/' "$ktap"
+	echo test=namespaces:one_test >>"$run"
+	check $EX_PASS '3 0 0' 'PASS' 'one program only, as asked for'
+	fresh_base
+	sed -i "6i WARNING: CPU: 0" "$console"
+	check $EX_SPLAT '8 1 0' 'SPLAT' 'a splat under the tests of the base'
+	unset BASE_RESULTS
 
 	# What report.sh is given
 	fresh

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # test.sh [--no-build]: build, boot and judge each of ARCHES; first of all, the
-# harness itself. Goes on after a red architecture; the exit code is that of the
-# first one. The last line is the sum: N passed, N failed, N skipped.
+# harness itself. There are two boots: the selftests of the series, and those that the
+# base had (configs/base-selftests). Goes on after a red one; the exit code is that of
+# the first. The last line is the sum: N passed, N failed, N skipped.
 #
 #	ARCHES="..."		which; all of configs/arch by default
-#	TEST=program[:case]	one program only
+#	TEST=program[:case]	one program of the series only
 #	DEBUG=1			with configs/debug.config, in build/ARCH-debug
 
 # shellcheck source-path=SCRIPTDIR
@@ -15,14 +16,31 @@
 passed=0 failed=0 skipped=0 code=$EX_PASS
 lines=()
 
-# one ARCH: returns its code, and leaves the numbers in $out/log/summary
+# one MODE: returns its code, and leaves the numbers in $log/summary
 one()
 {
-	rm -f "$out/log/summary"
+	rm -f "$log/summary"
 	if [ "$build_first" = 1 ]; then
-		"$top/scripts/build.sh" "$arch" || return
+		if [ "$1" = test ]; then
+			"$top/scripts/build.sh" "$arch" || return
+		else
+			"$top/scripts/base-selftests.sh" build "$arch" || return
+		fi
 	fi
-	"$top/scripts/boot.sh" test "$arch"
+	LOGDIR=$log "$top/scripts/boot.sh" "$1" "$arch"
+}
+
+# Whether what the base's selftests give can be compared with the record
+base_fits()
+{
+	local have want
+
+	[ -z "${TEST:-}" ] || return 1
+	have=$(source_version "$linux")
+	want=$(sed -n 's/^# base //p' "$base_results")
+	[ "$have" != "$want" ] || return 0
+	say "note: without the base's selftests: what is recorded is of $want, and this base is $have"
+	return 1
 }
 
 build_first=1
@@ -40,20 +58,28 @@ done
 	exit "$EX_FAIL"
 }
 
+modes='test'
+! base_fits || modes='test base'
 for arch in $ARCHES; do
-	rc=0 p=0 f=0 s=0
 	arch_load "$arch"
-	one || rc=$?
-	if [ -s "$out/log/summary" ]; then
-		read -r p f s <"$out/log/summary"
-	elif [ $rc = 0 ]; then
-		rc=$EX_LOST
-	fi
-	# Whatever is red is a failure in the sum, too.
-	[ $rc = 0 ] || [ "$f" != 0 ] || f=1
-	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-	[ "$code" != 0 ] || code=$rc
-	lines+=("$arch: $p passed, $f failed, $s skipped, code $rc")
+	for mode in $modes; do
+		rc=0 p=0 f=0 s=0 what=
+		log=$out/log
+		[ "$mode" = test ] || what=", the base's tests" log=$out/log/base
+		one "$mode" || rc=$?
+		if [ -s "$log/summary" ]; then
+			read -r p f s <"$log/summary"
+		elif [ $rc = 0 ]; then
+			rc=$EX_LOST
+		fi
+		# Whatever is red is a failure in the sum, too.
+		[ $rc = 0 ] || [ "$f" != 0 ] || f=1
+		passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+		[ "$code" != 0 ] || code=$rc
+		lines+=("$arch$what: $p passed, $f failed, $s skipped, code $rc")
+		# Nothing to boot
+		[ $rc != $EX_BUILD ] || break
+	done
 done
 
 echo

@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -33,6 +34,8 @@
 #define CURRENT_USER	0xffffffffffffffffULL
 #define NR_HELD		8000
 #define NR_SLEEPERS	20
+#define NR_NESTED	20
+#define NR_CHAIN	200
 #define MAX_LINES	32
 
 struct id_req {
@@ -194,19 +197,27 @@ static void measure_setns(void)
 	put("setns_uts", now() - t, rounds);
 }
 
-static void measure_fork(void)
+static void write_file(const char *path, const char *val)
 {
-	const unsigned int rounds = 4000;
-	uint64_t t = 0;
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	if (unshare(CLONE_NEWUSER))
-		fail("unshare user");
-	for (unsigned int i = 0; i < rounds + 100; i++) {
-		pid_t pid;
+	if (fd < 0 || write(fd, val, strlen(val)) != (ssize_t)strlen(val))
+		fail("%s", path);
+	close(fd);
+}
 
-		if (i == 100)
-			t = now();
-		pid = fork();
+/* For scripts/host/locked.c: what begins here. */
+#ifdef __x86_64__
+#define mark(phase) asm volatile("nopl %c0(%%rax)" :: "i"(0x6c6f6300 + (phase)) : "memory")
+#else
+#define mark(phase) do { } while (0)
+#endif
+
+static void fork_exit_wait(unsigned int rounds)
+{
+	for (unsigned int i = 0; i < rounds; i++) {
+		pid_t pid = fork();
+
 		if (pid < 0)
 			fail("fork");
 		if (!pid)
@@ -214,7 +225,121 @@ static void measure_fork(void)
 		if (waitpid(pid, NULL, 0) != pid)
 			fail("waitpid");
 	}
-	put("fork_userns", now() - t, rounds);
+}
+
+static void measure_fork(const char *key)
+{
+	const unsigned int rounds = 4000;
+	uint64_t t;
+
+	fork_exit_wait(100);
+	t = now();
+	fork_exit_wait(rounds);
+	put(key, now() - t, rounds);
+}
+
+static void measure_fork_init(void)
+{
+	measure_fork("fork_init");
+}
+
+static void measure_fork_userns(void)
+{
+	if (unshare(CLONE_NEWUSER))
+		fail("unshare user");
+	measure_fork("fork_userns");
+}
+
+static void measure_fork_nested(void)
+{
+	for (int i = 0; i < NR_NESTED; i++) {
+		if (unshare(CLONE_NEWUSER))
+			fail("unshare user number %d", i);
+		write_file("/proc/self/setgroups", "deny");
+		write_file("/proc/self/uid_map", "0 0 1");
+		write_file("/proc/self/gid_map", "0 0 1");
+	}
+	measure_fork("fork_nested");
+}
+
+/* Each task is the parent of the next, so that at the end all of them are there. */
+static void chain(unsigned int length)
+{
+	pid_t pid;
+
+	if (!length)
+		return;
+	pid = fork();
+	if (pid < 0)
+		fail("fork");
+	if (!pid) {
+		chain(length - 1);
+		_exit(0);
+	}
+	if (waitpid(pid, NULL, 0) != pid)
+		fail("waitpid");
+}
+
+/*
+ * For the locked operations of a fork that has nothing but its user namespace in
+ * common with the one before. scripts/bench.sh knows the number of rounds.
+ */
+static void mark_fork(void)
+{
+	if (unshare(CLONE_NEWUSER))
+		fail("unshare user");
+	fork_exit_wait(100);
+	mark(1);
+	fork_exit_wait(1000);
+	mark(0);
+	chain(NR_CHAIN);
+	mark(2);
+	chain(NR_CHAIN);
+	mark(0);
+}
+
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+static void measure_thread(void)
+{
+	const unsigned int rounds = 8000;
+	uint64_t t = 0;
+
+	if (unshare(CLONE_NEWUSER))
+		fail("unshare user");
+	for (unsigned int i = 0; i < rounds + 100; i++) {
+		pthread_t thread;
+
+		if (i == 100)
+			t = now();
+		errno = pthread_create(&thread, NULL, nothing, NULL);
+		if (!errno)
+			errno = pthread_join(thread, NULL);
+		if (errno)
+			fail("thread");
+	}
+	put("thread_userns", now() - t, rounds);
+}
+
+static void measure_open(void)
+{
+	static const char *const names[] = {
+		"cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time",
+		"time_for_children", "user", "uts",
+	};
+	const unsigned int rounds = 2000, nr = sizeof(names) / sizeof(names[0]);
+	uint64_t t = 0;
+
+	for (unsigned int i = 0; i < rounds + 100; i++) {
+		if (i == 100)
+			t = now();
+		for (unsigned int n = 0; n < nr; n++)
+			close(open_ns(names[n]));
+	}
+	put("open_close", now() - t, rounds * nr);
 }
 
 /* One page after the other, to the end. Returns how many ids there were. */
@@ -335,15 +460,6 @@ static void measure_proc(void)
 	}
 }
 
-static void write_file(const char *path, const char *val)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, val, strlen(val)) != (ssize_t)strlen(val))
-		fail("%s", path);
-	close(fd);
-}
-
 static void measure_held(void)
 {
 	struct rlimit rl = { NR_HELD + 1000, NR_HELD + 1000 };
@@ -375,7 +491,12 @@ int main(void)
 		measure_unshare_ipc,
 		measure_unshare_mnt,
 		measure_setns,
-		measure_fork,
+		measure_open,
+		measure_fork_init,
+		measure_fork_userns,
+		measure_fork_nested,
+		measure_thread,
+		mark_fork,
 		measure_held,
 	};
 

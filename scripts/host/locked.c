@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A plugin for qemu's TCG: which locked instructions the guest's kernel executes, and
+ * on which cache lines, between marks that a program of the guest sets:
+ *
+ *	nopl 0x6c6f6300 + PHASE(%rax)
+ *
+ * begins phase PHASE and ends the one before; phase 0 is not counted. The file that
+ * the argument out= names gets a line "PHASE PC LINE COUNT" for each combination, all
+ * but the last in hex without a prefix, and "end" last.
+ *
+ * One CPU only: nothing here is safe against another. For x86_64; on others the file
+ * says "unsupported".
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * qemu-plugin.h, as much of it as is used here: Debian has it in no package. API is
+ * the version of the interface, of which 3 changed one function.
+ */
+#ifndef API
+#define API	1
+#endif
+
+struct info {
+	const char *target_name;
+	/* more, not used here */
+};
+
+struct tb;
+struct insn;
+
+typedef void (*tb_fn)(uint64_t id, struct tb *tb);
+typedef void (*exec_fn)(unsigned int cpu, void *data);
+typedef void (*mem_fn)(unsigned int cpu, uint32_t what, uint64_t addr, void *data);
+typedef void (*exit_fn)(uint64_t id, void *data);
+
+size_t qemu_plugin_tb_n_insns(const struct tb *tb);
+struct insn *qemu_plugin_tb_get_insn(const struct tb *tb, size_t i);
+size_t qemu_plugin_insn_size(const struct insn *insn);
+uint64_t qemu_plugin_insn_vaddr(const struct insn *insn);
+#if API < 3
+const void *qemu_plugin_insn_data(const struct insn *insn);
+#else
+size_t qemu_plugin_insn_data(const struct insn *insn, void *data, size_t size);
+#endif
+void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, tb_fn fn);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct insn *insn, exec_fn fn, int flags,
+					    void *data);
+void qemu_plugin_register_vcpu_mem_cb(struct insn *insn, mem_fn fn, int flags, int rw,
+				      void *data);
+void qemu_plugin_register_atexit_cb(uint64_t id, exit_fn fn, void *data);
+
+#define NO_REGISTERS	0
+#define READS		1
+
+__attribute__((visibility("default"))) int qemu_plugin_version = API;
+
+#define MARK		0x6c6f6300u
+#define LINE_SHIFT	6
+#define TABLE_SIZE	(1u << 22)
+
+static struct entry {
+	uint64_t pc, line, count;
+	unsigned int phase;
+} *table;
+
+static unsigned int used, phase;
+static FILE *out;
+
+static void begin(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	phase = (uintptr_t)data;
+}
+
+static void count(unsigned int cpu, uint32_t what, uint64_t addr, void *data)
+{
+	uint64_t pc = (uintptr_t)data, line = addr >> LINE_SHIFT;
+	uint64_t hash = (pc ^ line << 20 ^ phase) * 0x9e3779b97f4a7c15ull;
+	struct entry *e;
+
+	(void)cpu;
+	(void)what;
+	if (!phase)
+		return;
+	for (hash >>= 42;; hash++) {
+		e = &table[hash % TABLE_SIZE];
+		if (!e->count || (e->pc == pc && e->line == line && e->phase == phase))
+			break;
+	}
+	if (!e->count && ++used > TABLE_SIZE / 2) {
+		fprintf(out, "full\n");
+		exit(1);
+	}
+	e->pc = pc;
+	e->line = line;
+	e->phase = phase;
+	e->count++;
+}
+
+/* With a lock prefix, or xchg with memory, which needs none. */
+static bool is_locked(const uint8_t *p, const uint8_t *end)
+{
+	for (; p < end; p++) {
+		if (*p == 0xf0)
+			return true;
+		if (!memchr("\x66\x67\x2e\x36\x3e\x26\x64\x65\xf2\xf3", *p, 10))
+			break;
+	}
+	if (p < end && (*p & 0xf0) == 0x40)
+		p++;
+	return end - p >= 2 && (*p == 0x86 || *p == 0x87) && p[1] < 0xc0;
+}
+
+static void translate(uint64_t id, struct tb *tb)
+{
+	size_t n = qemu_plugin_tb_n_insns(tb);
+
+	(void)id;
+	for (size_t i = 0; i < n; i++) {
+		struct insn *insn = qemu_plugin_tb_get_insn(tb, i);
+		uint64_t pc = qemu_plugin_insn_vaddr(insn);
+		size_t size = qemu_plugin_insn_size(insn);
+		uint8_t code[16] = { 0 };
+		uint32_t disp;
+
+		if (size > sizeof(code))
+			continue;
+#if API < 3
+		memcpy(code, qemu_plugin_insn_data(insn), size);
+#else
+		qemu_plugin_insn_data(insn, code, size);
+#endif
+		memcpy(&disp, code + 3, sizeof(disp));
+		if (size == 7 && !memcmp(code, "\x0f\x1f\x80", 3) && disp >> 8 == MARK >> 8)
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, begin, NO_REGISTERS,
+							       (void *)(uintptr_t)(disp & 0xff));
+		else if (pc >> 63 && is_locked(code, code + size))
+			qemu_plugin_register_vcpu_mem_cb(insn, count, NO_REGISTERS, READS,
+							 (void *)(uintptr_t)pc);
+	}
+}
+
+static void finish(uint64_t id, void *data)
+{
+	(void)id;
+	(void)data;
+	for (size_t i = 0; table && i < TABLE_SIZE; i++)
+		if (table[i].count)
+			fprintf(out, "%x %llx %llx %llu\n", table[i].phase,
+				(unsigned long long)table[i].pc,
+				(unsigned long long)table[i].line,
+				(unsigned long long)table[i].count);
+	fprintf(out, table ? "end\n" : "unsupported\n");
+	fclose(out);
+}
+
+__attribute__((visibility("default")))
+int qemu_plugin_install(uint64_t id, const struct info *info, int argc, char **argv)
+{
+	if (argc != 1 || strncmp(argv[0], "out=", 4))
+		return -1;
+	out = fopen(argv[0] + 4, "w");
+	if (!out)
+		return -1;
+	if (!strcmp(info->target_name, "x86_64")) {
+		table = calloc(TABLE_SIZE, sizeof(*table));
+		if (!table)
+			return -1;
+		qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
+	}
+	qemu_plugin_register_atexit_cb(id, finish, NULL);
+	return 0;
+}
