@@ -233,7 +233,7 @@ table()
 }
 
 build_first=1 twice=
-while [ "${1#--}" != "${1:-}" ]; do
+while [[ ${1:-} == --* ]]; do
 	case $1 in
 	--no-build)	build_first=0 ;;
 	--twice)	twice=1 ;;
