@@ -8,9 +8,9 @@
 #
 # Locked operations are counted in the same boots, by a plugin for qemu
 # (scripts/host/locked.c): those of 1,000 forks in one user namespace, with what RCU
-# does of it later, and those of a chain of tasks, where each forks the next, on cache
-# lines that at least every second fork had to do with: nothing of the tasks
-# themselves. build/ARCH/log/bench-COLUMN/locked.txt says which functions they are in.
+# does of it later; and those of a chain of tasks, where each forks the next, on cache
+# lines that at least nine of ten tasks had to do with, when they forked or when they
+# exited: what is shared by all of them, and nothing of their own. build/ARCH/log/bench-COLUMN/locked.txt says which functions they are in.
 #
 # What runs without an interrupt repeats to the instruction. Where RCU and workers
 # take part, lines were seen to differ by up to 0.4% between two boots of one kernel
@@ -91,8 +91,8 @@ build_plugin()
 	plugin=$work/locked.so
 }
 
-# What the plugin left in $1, as two figures, and for people in locked.txt: which
-# function has how many. $2 has the kernel's System.map, or is empty.
+# What the plugin left in $1, as two figures, and for people in locked.txt: how many of
+# both in which function. $2 has the kernel's System.map, or is empty.
 locked()
 {
 	local raw=$1/locked map=$2/System.map
@@ -102,37 +102,46 @@ locked()
 	unsupported)	plugin=; return ;;
 	*)		die "$EX_FAIL" "$raw is not complete" ;;
 	esac
-	# Rounded where it is added up, against what timers and workers do now and then.
+	# Rounded before it is added up, against what timers and workers do now and then.
 	awk '
-		$1 == 1 { pc[$2] += $4 }
-		$1 == 2 { line[$3] += $4 }
+		NR == FNR {
+			if ($2 == 0 && $4 >= 180)	# of 200 steps
+				shared[$1, $3]
+			next
+		}
+		$2 == 0		{ next }
+		$1 == 1		{ all[$2] += $4 / 1000; pc[$2] }
+		($1, $3) in shared { common[$2] += $4 / 200; pc[$2] }
 		END {
 			for (p in pc)
-				all += int(pc[p] / 1000 + 0.5)
-			for (l in line)
-				shared += int(line[l] / 200 + 0.5)
-			printf "locked_fork %d 1\nlocked_shared %d 1\n", all, shared
-		}' "$raw"
-	[ ! -f "$map" ] || {
-		awk '$2 ~ /^[tTwW]$/ { print $1, "", $3 }' "$map"
-		awk '$1 == 1 { n[$2] += $4 } END { for (p in n) print p, int(n[p] / 1000 + 0.5) }' "$raw"
+				print p, int(all[p] + 0.5), int(common[p] + 0.5)
+		}' "$raw" "$raw" >"$1/locked.pc"
+	awk '
+		{ all += $2; shared += $3 }
+		END { printf "locked_fork %d 1\nlocked_shared %d 1\n", all, shared }' "$1/locked.pc"
+	{
+		[ ! -f "$map" ] || awk '$2 ~ /^[tTwW]$/ { print $1, $3 }' "$map"
+		cat "$1/locked.pc"
 	} | LC_ALL=C sort | awk '
-		NF == 2 && $2 !~ /^[0-9]+$/ { name = $2; next }
-		$2 > 0 { n[name] += $2 }
-		END { for (f in n) print n[f], f }' | sort -k 1,1nr -k 2 >"$1/locked.txt"
+		NF == 2 { name = $2; next }
+		$2 + $3 { all[name] += $2; shared[name] += $3 }
+		END { for (f in all) print all[f], shared[f], f }' | sort -k 1,1nr -k 3 >"$1/locked.txt"
 }
 
 # The functions that are not the same in two such files
 locked_differences()
 {
 	awk '
-		{ all[$2] }
-		NR == FNR { base[$2] = $1; next }
-		{ new[$2] = $1 }
+		{ is[$3, NR == FNR] = sprintf("%10d %10d", $1, $2); names[$3] }
 		END {
-			for (f in all)
-				if (base[f] != new[f])
-					printf "  %-36s %10d %10d\n", f, base[f], new[f]
+			zero = sprintf("%10d %10d", 0, 0)
+			for (f in names) {
+				for (i = 0; i < 2; i++)
+					if (is[f, i] == "")
+						is[f, i] = zero
+				if (is[f, 0] != is[f, 1])
+					printf "  %-36s %s %s\n", f, is[f, 1], is[f, 0]
+			}
 		}' "$1" "$2" | sort
 }
 
@@ -284,7 +293,7 @@ done
 rc=0
 table || rc=$EX_FAIL
 if [ -n "$plugin" ]; then
-	echo "locked operations of a fork, functions where base and series differ:"
+	printf '%-38s %10s %10s %10s %10s\n' 'locked operations that differ' base shared series shared
 	locked_differences "$out/log/bench-base/locked.txt" "$out/log/bench-series/locked.txt"
 fi
 exit "$rc"

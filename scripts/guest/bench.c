@@ -267,13 +267,17 @@ static void chain(unsigned int length)
 {
 	pid_t pid;
 
-	if (!length)
+	if (!length) {
+		mark(0);
 		return;
+	}
+	mark(2);
 	pid = fork();
 	if (pid < 0)
 		fail("fork");
 	if (!pid) {
 		chain(length - 1);
+		mark(3);
 		_exit(0);
 	}
 	if (waitpid(pid, NULL, 0) != pid)
@@ -292,8 +296,6 @@ static void mark_fork(void)
 	mark(1);
 	fork_exit_wait(1000);
 	mark(0);
-	chain(NR_CHAIN);
-	mark(2);
 	chain(NR_CHAIN);
 	mark(0);
 }

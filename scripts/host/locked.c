@@ -5,9 +5,11 @@
  *
  *	nopl 0x6c6f6300 + PHASE(%rax)
  *
- * begins phase PHASE and ends the one before; phase 0 is not counted. The file that
- * the argument out= names gets a line "PHASE PC LINE COUNT" for each combination, all
- * but the last in hex without a prefix, and "end" last.
+ * begins a step of phase PHASE and ends the step before; phase 0 is not counted. The
+ * file that the argument out= names gets a line "PHASE PC LINE COUNT" for each
+ * combination, and one with PC 0 where COUNT is the number of steps that had anything
+ * to do with that cache line. PHASE, PC and LINE are in hex without a prefix. The last
+ * line is "end".
  *
  * One CPU only: nothing here is safe against another. For x86_64; on others the file
  * says "unsupported".
@@ -66,41 +68,54 @@ __attribute__((visibility("default"))) int qemu_plugin_version = API;
 
 static struct entry {
 	uint64_t pc, line, count;
-	unsigned int phase;
+	unsigned int phase, step;
 } *table;
 
-static unsigned int used, phase;
+static unsigned int used, phase, step;
 static FILE *out;
 
 static void begin(unsigned int cpu, void *data)
 {
 	(void)cpu;
 	phase = (uintptr_t)data;
+	step++;
 }
 
-static void count(unsigned int cpu, uint32_t what, uint64_t addr, void *data)
+static struct entry *find(uint64_t pc, uint64_t line)
 {
-	uint64_t pc = (uintptr_t)data, line = addr >> LINE_SHIFT;
-	uint64_t hash = (pc ^ line << 20 ^ phase) * 0x9e3779b97f4a7c15ull;
+	uint64_t hash = (pc ^ line << 20 ^ phase) * 0x9e3779b97f4a7c15ull >> 42;
 	struct entry *e;
 
-	(void)cpu;
-	(void)what;
-	if (!phase)
-		return;
-	for (hash >>= 42;; hash++) {
+	for (;; hash++) {
 		e = &table[hash % TABLE_SIZE];
-		if (!e->count || (e->pc == pc && e->line == line && e->phase == phase))
+		if (!e->phase || (e->pc == pc && e->line == line && e->phase == phase))
 			break;
 	}
-	if (!e->count && ++used > TABLE_SIZE / 2) {
+	if (!e->phase && ++used > TABLE_SIZE / 2) {
 		fprintf(out, "full\n");
 		exit(1);
 	}
 	e->pc = pc;
 	e->line = line;
 	e->phase = phase;
-	e->count++;
+	return e;
+}
+
+static void count(unsigned int cpu, uint32_t what, uint64_t addr, void *data)
+{
+	uint64_t line = addr >> LINE_SHIFT;
+	struct entry *e;
+
+	(void)cpu;
+	(void)what;
+	if (!phase)
+		return;
+	find((uintptr_t)data, line)->count++;
+	e = find(0, line);
+	if (e->step != step) {
+		e->step = step;
+		e->count++;
+	}
 }
 
 /* With a lock prefix, or xchg with memory, which needs none. */
@@ -151,7 +166,7 @@ static void finish(uint64_t id, void *data)
 	(void)id;
 	(void)data;
 	for (size_t i = 0; table && i < TABLE_SIZE; i++)
-		if (table[i].count)
+		if (table[i].phase)
 			fprintf(out, "%x %llx %llx %llu\n", table[i].phase,
 				(unsigned long long)table[i].pc,
 				(unsigned long long)table[i].line,
