@@ -267,10 +267,8 @@ static void chain(unsigned int length)
 {
 	pid_t pid;
 
-	if (!length) {
-		mark(0);
+	if (!length)
 		return;
-	}
 	mark(2);
 	pid = fork();
 	if (pid < 0)
@@ -296,7 +294,9 @@ static void mark_fork(void)
 	mark(1);
 	fork_exit_wait(1000);
 	mark(0);
+	settle();
 	chain(NR_CHAIN);
+	settle();	/* what is left to RCU */
 	mark(0);
 }
 
