@@ -36,6 +36,10 @@ base_fits()
 	local have want
 
 	[ -z "${TEST:-}" ] || return 1
+	[ -f "$base_results" ] || {
+		say "note: without the base's selftests: nothing is recorded, see scripts/base-selftests.sh"
+		return 1
+	}
 	have=$(source_version "$linux")
 	want=$(sed -n 's/^# base //p' "$base_results")
 	[ "$have" != "$want" ] || return 0
