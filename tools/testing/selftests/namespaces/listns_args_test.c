@@ -274,7 +274,7 @@ TEST(user_ns_id_that_names_nothing_is_refused)
 	ASSERT_LE(0, fd);
 	gone = ns_fd_id(fd);
 	close(fd);
-	ASSERT_TRUE(ns_gone(gone));
+	ASSERT_FALSE(ns_is_listed(gone, 0, 0));
 
 	req.user_ns_id = gone;
 	EXPECT_REFUSED(EINVAL, &req, 0);

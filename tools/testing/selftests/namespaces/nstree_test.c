@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The ids of namespaces, and how long a namespace can be found by its id.
+ * The ids of namespaces, and what can be found by them.
  */
 #define _GNU_SOURCE
-#include <sys/mount.h>
 #include <sys/socket.h>
 
 #include "../kselftest_harness.h"
@@ -23,28 +22,6 @@ static __u64 netns_cookie(void)
 		cookie = 0;
 	close(sock);
 	return cookie;
-}
-
-/* Look for exactly this one. */
-static bool is_listed(__u64 id, __u32 type)
-{
-	struct ns_id_req req = NS_REQ(.ns_id = id - 1, .ns_type = type);
-	__u64 found = 0;
-
-	return sys_listns(&req, &found, 1, 0) == 1 && found == id;
-}
-
-/* The id of what the handle opens, or a negative error code. */
-static __s64 id_of_handle(__u64 id, __u32 type, __u32 inum)
-{
-	int fd = ns_open_handle(id, type, inum);
-	__s64 found = fd;
-
-	if (fd >= 0) {
-		found = ns_fd_id(fd);
-		close(fd);
-	}
-	return found;
 }
 
 /* With a new namespace of each type, which nothing but a file keeps. */
@@ -94,10 +71,10 @@ TEST_F(each_type, initial_namespace_is_listed_and_opened_by_its_fixed_id)
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, ns_get_handle(fd, &handle));
 	EXPECT_EQ(id, handle.ns.ns_id);
-	EXPECT_EQ(id, id_of_handle(id, variant->kind->type, handle.ns.ns_inum));
-	EXPECT_EQ(id, id_of_handle(id, 0, 0));
-	EXPECT_TRUE(is_listed(id, variant->kind->type));
-	EXPECT_TRUE(is_listed(id, 0));
+	EXPECT_EQ(id, ns_id_of_handle(id, variant->kind->type, handle.ns.ns_inum));
+	EXPECT_EQ(id, ns_id_of_handle(id, 0, 0));
+	EXPECT_TRUE(ns_is_listed(id, variant->kind->type, 0));
+	EXPECT_TRUE(ns_is_listed(id, 0, 0));
 	close(fd);
 }
 
@@ -105,9 +82,9 @@ TEST_F(each_type, namespace_is_listed_under_its_type_only)
 {
 	__u32 type = variant->kind->type;
 
-	EXPECT_TRUE(is_listed(self->id, type));
-	EXPECT_TRUE(is_listed(self->id, 0));
-	EXPECT_FALSE(is_listed(self->id, NS_ALL & ~type));
+	EXPECT_TRUE(ns_is_listed(self->id, type, 0));
+	EXPECT_TRUE(ns_is_listed(self->id, 0, 0));
+	EXPECT_FALSE(ns_is_listed(self->id, NS_ALL & ~type, 0));
 }
 
 TEST_F(each_type, file_handle_holds_id_and_type)
@@ -124,24 +101,24 @@ TEST_F(each_type, file_handle_holds_id_and_type)
 
 TEST_F(each_type, namespace_is_found_by_id_alone)
 {
-	EXPECT_EQ(self->id, id_of_handle(self->id, 0, 0));
+	EXPECT_EQ(self->id, ns_id_of_handle(self->id, 0, 0));
 }
 
 TEST_F(each_type, namespace_is_found_by_id_and_type)
 {
 	struct nsfs_file_handle *h = &self->handle.ns;
 
-	EXPECT_EQ(self->id, id_of_handle(h->ns_id, h->ns_type, h->ns_inum));
+	EXPECT_EQ(self->id, ns_id_of_handle(h->ns_id, h->ns_type, h->ns_inum));
 }
 
 TEST_F(each_type, handle_with_half_left_out_is_stale)
 {
 	struct nsfs_file_handle *h = &self->handle.ns;
 
-	EXPECT_EQ(-ESTALE, id_of_handle(h->ns_id, h->ns_type, 0));
-	EXPECT_EQ(-ESTALE, id_of_handle(h->ns_id, 0, h->ns_inum));
-	EXPECT_EQ(-ESTALE, id_of_handle(0, h->ns_type, h->ns_inum));
-	EXPECT_EQ(-ESTALE, id_of_handle(0, 0, 0));
+	EXPECT_EQ(-ESTALE, ns_id_of_handle(h->ns_id, h->ns_type, 0));
+	EXPECT_EQ(-ESTALE, ns_id_of_handle(h->ns_id, 0, h->ns_inum));
+	EXPECT_EQ(-ESTALE, ns_id_of_handle(0, h->ns_type, h->ns_inum));
+	EXPECT_EQ(-ESTALE, ns_id_of_handle(0, 0, 0));
 }
 
 TEST_F(each_type, handle_with_what_is_not_the_namespaces_is_stale)
@@ -150,12 +127,12 @@ TEST_F(each_type, handle_with_what_is_not_the_namespaces_is_stale)
 	__u32 other = h->ns_type == UTS_NS ? IPC_NS : UTS_NS;
 	__u64 init_id = variant->kind->init_id;
 
-	EXPECT_EQ(-ESTALE, id_of_handle(h->ns_id, other, h->ns_inum));
-	EXPECT_EQ(-ESTALE, id_of_handle(h->ns_id, UINT32_MAX, h->ns_inum));
-	EXPECT_EQ(-ESTALE, id_of_handle(h->ns_id, h->ns_type, h->ns_inum ^ 1));
-	EXPECT_EQ(-ESTALE, id_of_handle(init_id, h->ns_type, h->ns_inum));
-	EXPECT_EQ(-ESTALE, id_of_handle(UINT64_MAX, h->ns_type, h->ns_inum));
-	EXPECT_EQ(-ESTALE, id_of_handle(UINT64_MAX, 0, 0));
+	EXPECT_EQ(-ESTALE, ns_id_of_handle(h->ns_id, other, h->ns_inum));
+	EXPECT_EQ(-ESTALE, ns_id_of_handle(h->ns_id, UINT32_MAX, h->ns_inum));
+	EXPECT_EQ(-ESTALE, ns_id_of_handle(h->ns_id, h->ns_type, h->ns_inum ^ 1));
+	EXPECT_EQ(-ESTALE, ns_id_of_handle(init_id, h->ns_type, h->ns_inum));
+	EXPECT_EQ(-ESTALE, ns_id_of_handle(UINT64_MAX, h->ns_type, h->ns_inum));
+	EXPECT_EQ(-ESTALE, ns_id_of_handle(UINT64_MAX, 0, 0));
 }
 
 TEST_F(each_type, id_is_not_used_again)
@@ -167,62 +144,13 @@ TEST_F(each_type, id_is_not_used_again)
 	for (int i = 0; i < 4; i++) {
 		int fd;
 
-		ASSERT_TRUE(ns_gone(last));
+		ASSERT_FALSE(ns_is_listed(last, 0, 0));
 		fd = ns_new(variant->kind->type);
 		ASSERT_LE(0, fd);
 		EXPECT_LT(last, ns_fd_id(fd));
 		last = ns_fd_id(fd);
 		close(fd);
 	}
-}
-
-TEST_F(each_type, open_file_keeps_the_namespace)
-{
-	EXPECT_TRUE(is_listed(self->id, 0));
-	close(self->fd);
-	EXPECT_TRUE(ns_gone(self->id));
-	EXPECT_EQ(-ESTALE, id_of_handle(self->id, 0, 0));
-}
-
-TEST_F(each_type, bind_mount_keeps_the_namespace)
-{
-	char path[32];
-	int fd;
-
-	/*
-	 * The mounts of this test go away with it. A mount namespace can be
-	 * mounted in older ones only, hence the new one.
-	 */
-	ASSERT_EQ(0, unshare(CLONE_NEWNS));
-	ASSERT_EQ(0, mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
-	ASSERT_EQ(0, mount("tmpfs", "/tmp", "tmpfs", 0, NULL));
-	ASSERT_EQ(0, mknod("/tmp/ns", S_IFREG | 0600, 0));
-
-	close(self->fd);
-	fd = ns_new(variant->kind->type);
-	ASSERT_LE(0, fd);
-	self->id = ns_fd_id(fd);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	ASSERT_EQ(0, mount(path, "/tmp/ns", NULL, MS_BIND, NULL));
-	close(fd);
-
-	EXPECT_TRUE(is_listed(self->id, 0));
-	EXPECT_EQ(self->id, id_of_handle(self->id, 0, 0));
-	ASSERT_EQ(0, umount2("/tmp/ns", 0));
-	EXPECT_TRUE(ns_gone(self->id));
-}
-
-TEST_F(each_type, process_keeps_its_namespace)
-{
-	struct ns_actor *a = ns_actor_new(variant->kind->type);
-	__u64 id;
-
-	ASSERT_TRUE(!!a);
-	id = ns_id(a->pid, variant->kind->name);
-	EXPECT_LT(self->id, id);
-	EXPECT_TRUE(is_listed(id, 0));
-	ns_actor_kill(a);
-	EXPECT_TRUE(ns_gone(id));
 }
 
 FIXTURE(nstree) {
@@ -320,27 +248,6 @@ TEST_F(nstree, owner_has_a_smaller_id_than_what_it_owns)
 	}
 }
 
-TEST_F(nstree, owner_is_listed_as_long_as_what_it_owns)
-{
-	struct ns_actor *a = ns_actor_new(USER_NS);
-	__u64 outer, inner;
-	int fd;
-
-	ASSERT_TRUE(!!a);
-	outer = ns_id(a->pid, "user");
-	ASSERT_EQ(0, ns_call(a, ns_do_enter, USER_NS | UTS_NS));
-	inner = ns_id(a->pid, "user");
-	fd = ns_open(a->pid, "uts");
-	ASSERT_LE(0, fd);
-	ns_actor_kill(a);
-
-	EXPECT_TRUE(is_listed(inner, USER_NS));
-	EXPECT_TRUE(is_listed(outer, USER_NS));
-	close(fd);
-	EXPECT_TRUE(ns_gone(inner));
-	EXPECT_TRUE(ns_gone(outer));
-}
-
 TEST_F(nstree, longer_handle_has_to_end_in_zeros)
 {
 	struct {
@@ -366,17 +273,19 @@ TEST_F(nstree, longer_handle_has_to_end_in_zeros)
 	}
 }
 
-TEST_F(nstree, pid_namespace_is_not_opened_by_handle_before_it_has_an_init)
+/* Where there is nothing to join yet, it can be seen all the same. */
+TEST_F(nstree, pid_namespace_is_listed_and_opened_before_it_has_an_init)
 {
-	struct ns_id_req req = NS_REQ(.ns_type = PID_NS,
-				      .user_ns_id = LISTNS_CURRENT_USER);
+	struct ns_key key;
 	pid_t init;
-	__u64 id;
-	int fd;
+	__u64 user;
 
-	ASSERT_EQ(0, unshare(CLONE_NEWUSER | CLONE_NEWPID));
-	ASSERT_EQ(1, sys_listns(&req, &id, 1, 0));
-	EXPECT_EQ(-ESTALE, ns_open_handle(id, 0, 0));
+	ASSERT_EQ(0, unshare(CLONE_NEWUSER));
+	user = ns_id(0, "user");
+	ASSERT_EQ(0, unshare(CLONE_NEWPID));
+	EXPECT_EQ(-1, ns_open(0, "pid_for_children"));
+	key = ns_last_key(user, PID_NS);
+	EXPECT_SEEN(&key);
 
 	init = fork();
 	if (init == 0) {
@@ -385,10 +294,8 @@ TEST_F(nstree, pid_namespace_is_not_opened_by_handle_before_it_has_an_init)
 			pause();
 	}
 	ASSERT_LT(0, init);
-	fd = ns_open_handle(id, 0, 0);
-	EXPECT_LE(0, fd);
-	EXPECT_EQ(id, ns_fd_id(fd));
-	close(fd);
+	EXPECT_EQ(key.ns.ns_id, ns_id(0, "pid_for_children"));
+	EXPECT_SEEN(&key);
 	kill(init, SIGKILL);
 	waitpid(init, NULL, 0);
 }

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * When a task ends, what its nsproxy has is let go of at exit. Its user and its
+ * pid namespace are when it is reaped: /proc/<pid>/ns/ shows them until then.
+ */
+#define _GNU_SOURCE
+#include "../kselftest_harness.h"
+#include "ns_helpers.h"
+
+static void learn(struct ns_key keys[NS_NR_KINDS], pid_t pid)
+{
+	for (int k = 0; k < NS_NR_KINDS; k++)
+		keys[k] = ns_key(pid, ns_kinds[k].name);
+}
+
+/* What is seen of them, as a mask of kinds; negative if it is neither. */
+static int seen(const struct ns_key keys[NS_NR_KINDS])
+{
+	int mask = 0;
+
+	for (int k = 0; k < NS_NR_KINDS; k++) {
+		int ret = ns_seen(&keys[k]);
+
+		if (ret && ret != NS_SEEN)
+			return -1;
+		mask |= !!ret << k;
+	}
+	return mask;
+}
+
+enum {
+	NONE		= 0,
+	OF_ZOMBIE	= 1 << NS_USER | 1 << NS_PID,
+	ALL		= (1 << NS_NR_KINDS) - 1,
+};
+
+/* What can be read below /proc/<pid>/ns. */
+static int readable(pid_t pid)
+{
+	int mask = 0;
+
+	for (int k = 0; k < NS_NR_KINDS; k++)
+		mask |= !!ns_id(pid, ns_kinds[k].name) << k;
+	return mask;
+}
+
+static bool await_zombie(pid_t pid)
+{
+	siginfo_t info;
+
+	return !waitid(P_PID, pid, &info, WEXITED | WNOWAIT);
+}
+
+static bool kill_to_zombie(pid_t pid)
+{
+	return !kill(pid, SIGKILL) && await_zombie(pid);
+}
+
+static bool reap(pid_t pid)
+{
+	return waitpid(pid, NULL, 0) == pid;
+}
+
+FIXTURE(reap) {
+	/* A child of the test in new namespaces of all types, init of the one. */
+	struct ns_actor *a;
+	struct ns_key keys[NS_NR_KINDS];
+};
+
+FIXTURE_SETUP(reap)
+{
+	self->a = ns_actor_born(NS_ALL);
+	ASSERT_TRUE(!!self->a);
+	learn(self->keys, self->a->pid);
+	ASSERT_EQ(ALL, seen(self->keys));
+}
+
+FIXTURE_TEARDOWN(reap)
+{
+	ns_actors_kill();
+}
+
+TEST_F_TIMEOUT(reap, zombie_keeps_its_user_and_pid_namespaces_only, NS_LONG)
+{
+	pid_t pid = self->a->pid;
+
+	ASSERT_TRUE(kill_to_zombie(pid));
+	EXPECT_EQ(OF_ZOMBIE, seen(self->keys));
+	EXPECT_EQ(OF_ZOMBIE, readable(pid));
+	ASSERT_TRUE(reap(pid));
+	EXPECT_EQ(NONE, seen(self->keys));
+}
+
+TEST_F_TIMEOUT(reap, file_of_a_zombie_keeps_its_namespace, NS_LONG)
+{
+	pid_t pid = self->a->pid;
+	int fds[2];
+
+	ASSERT_TRUE(kill_to_zombie(pid));
+	fds[0] = ns_open(pid, "user");
+	fds[1] = ns_open(pid, "pid");
+	ASSERT_LE(0, fds[0]);
+	ASSERT_LE(0, fds[1]);
+	ASSERT_TRUE(reap(pid));
+	EXPECT_EQ(OF_ZOMBIE, seen(self->keys));
+	/* It is not the zombie any more that makes them be there. */
+	close(fds[1]);
+	EXPECT_EQ(1 << NS_USER, seen(self->keys));
+	close(fds[0]);
+	EXPECT_EQ(NONE, seen(self->keys));
+}
+
+static __s64 do_unshare(struct ns_actor *a, __u64 types)
+{
+	return unshare(types) ? -errno : 0;
+}
+
+/* While the leader is a zombie that cannot be waited for. */
+TEST_F_TIMEOUT(reap, thread_keeps_namespaces_when_the_leader_has_exited, NS_LONG)
+{
+	pid_t pid = self->a->pid;
+	struct ns_key uts;
+
+	ASSERT_EQ(0, ns_call(self->a, ns_do_thread, true));
+	EXPECT_EQ(OF_ZOMBIE, readable(pid));
+	EXPECT_EQ(ALL, readable(self->a->tid));
+	EXPECT_EQ(ALL, seen(self->keys));
+
+	/* It is the only one that uses what it uses now. */
+	ASSERT_EQ(0, ns_call(self->a, do_unshare, UTS_NS));
+	uts = ns_key(self->a->tid, "uts");
+	EXPECT_SEEN(&uts);
+	EXPECT_EQ(ALL & ~(1 << NS_UTS), seen(self->keys));
+
+	ASSERT_TRUE(ns_start(self->a, ns_do_thread_exit, 0));
+	ASSERT_TRUE(await_zombie(pid));
+	EXPECT_EQ(OF_ZOMBIE, seen(self->keys));
+	EXPECT_UNSEEN(&uts);
+	ASSERT_TRUE(reap(pid));
+	EXPECT_EQ(NONE, seen(self->keys));
+}
+
+TEST_F_TIMEOUT(reap, leader_keeps_namespaces_when_a_thread_has_exited, NS_LONG)
+{
+	ASSERT_EQ(0, ns_call(self->a, ns_do_thread, false));
+	ASSERT_TRUE(ns_thread_kill(self->a));
+	EXPECT_EQ(ALL, readable(self->a->pid));
+	EXPECT_EQ(ALL, seen(self->keys));
+	ASSERT_TRUE(kill_to_zombie(self->a->pid));
+	EXPECT_EQ(OF_ZOMBIE, seen(self->keys));
+	ASSERT_TRUE(reap(self->a->pid));
+	EXPECT_EQ(NONE, seen(self->keys));
+}
+
+/* Then the leader is released without anybody waiting for it. */
+TEST_F_TIMEOUT(reap, thread_that_executes_goes_on_with_the_namespaces, NS_LONG)
+{
+	ASSERT_EQ(0, ns_call(self->a, ns_do_thread, false));
+	ASSERT_EQ(0, ns_call(self->a, ns_do_exec, 0));
+	EXPECT_EQ(ALL, seen(self->keys));
+	ASSERT_EQ(0, ns_call(self->a, ns_do_thread, true));
+	ASSERT_EQ(0, ns_call(self->a, ns_do_exec, 0));
+	EXPECT_EQ(ALL, readable(self->a->pid));
+	EXPECT_EQ(ALL, seen(self->keys));
+	ASSERT_TRUE(kill_to_zombie(self->a->pid));
+	EXPECT_EQ(OF_ZOMBIE, seen(self->keys));
+	ASSERT_TRUE(reap(self->a->pid));
+	EXPECT_EQ(NONE, seen(self->keys));
+}
+
+/* What the user namespace owns, in @ids: how many of them are listed. */
+static int nr_listed(const __u64 *ids, ssize_t nr)
+{
+	int listed = 0;
+
+	for (ssize_t i = 0; i < nr; i++)
+		listed += ns_is_listed(ids[i], 0, 0);
+	return listed;
+}
+
+#define NR_MANY 32
+/* What each of them makes for itself, beside what the fixture has. */
+#define NR_OWNED (NS_NR_KINDS - 1 + 2 * NR_MANY)
+
+static int make_two(void *arg)
+{
+	struct ns_actor *a = arg;
+	char c = 0;
+
+	/* The second one last: a thread cannot make one. */
+	if (unshare(CLONE_NEWUTS) || unshare(a->arg) || write(a->pipe[1], &c, 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+/* Threads or processes, as the type that they make besides says. */
+static __s64 do_make_many(struct ns_actor *a, __u64 type)
+{
+	int flags = type == USER_NS ? SIGCHLD : CLONE_VM | CLONE_THREAD | CLONE_SIGHAND;
+	const size_t size = 1 << 14;
+	char c;
+
+	if (pipe(a->pipe))
+		return -errno;
+	for (int i = 0; i < NR_MANY; i++) {
+		char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (stack == MAP_FAILED || clone(make_two, stack + size, flags, a) < 0 ||
+		    read(a->pipe[0], &c, 1) != 1)
+			return -errno;
+	}
+	return 0;
+}
+
+static void expect_many_to_go(struct __test_metadata *_metadata,
+			      struct ns_actor *a, const struct ns_key *keys,
+			      __u64 type)
+{
+	struct ns_id_req req = NS_REQ(.user_ns_id = keys[NS_USER].ns.ns_id);
+	__u64 ids[NR_OWNED + 1];
+
+	ASSERT_EQ(0, ns_call(a, do_make_many, type));
+	ASSERT_EQ(NR_OWNED, ns_list_into(req, NR_OWNED + 1, ids, NR_OWNED + 1));
+	ASSERT_TRUE(kill_to_zombie(a->pid));
+	/* The pid namespace. */
+	EXPECT_EQ(1, nr_listed(ids, NR_OWNED));
+	EXPECT_EQ(OF_ZOMBIE, seen(keys));
+	ASSERT_TRUE(reap(a->pid));
+	EXPECT_EQ(0, nr_listed(ids, NR_OWNED));
+	EXPECT_EQ(NONE, seen(keys));
+}
+
+TEST_F_TIMEOUT(reap, threads_that_are_killed_are_all_gone_with_the_process, NS_LONG)
+{
+	expect_many_to_go(_metadata, self->a, self->keys, IPC_NS);
+}
+
+TEST_F_TIMEOUT(reap, init_of_a_pid_namespace_takes_its_children_along, NS_LONG)
+{
+	expect_many_to_go(_metadata, self->a, self->keys, USER_NS);
+}
+
+TEST_F_TIMEOUT(reap, init_of_a_pid_namespace_takes_nested_ones_along, NS_LONG)
+{
+	struct ns_key nested[4][NS_NR_KINDS];
+
+	for (size_t i = 0; i < ARRAY_SIZE(nested); i++) {
+		ASSERT_EQ(0, ns_call(self->a, ns_do_enter, NS_ALL));
+		learn(nested[i], self->a->pid);
+		EXPECT_EQ(ALL, seen(nested[i]));
+	}
+	ASSERT_TRUE(kill_to_zombie(self->a->child));
+	/* It had gone on to the first of the user namespaces itself. */
+	for (size_t i = 0; i < ARRAY_SIZE(nested); i++)
+		EXPECT_EQ(i ? NONE : 1 << NS_USER, seen(nested[i]));
+	EXPECT_EQ(OF_ZOMBIE, seen(self->keys));
+	ASSERT_TRUE(reap(self->a->child));
+	EXPECT_EQ(NONE, seen(nested[0]));
+	EXPECT_EQ(NONE, seen(self->keys));
+}
+
+/* Its init is not done before the last task in it has been waited for. */
+TEST_F_TIMEOUT(reap, pid_namespace_waits_for_a_task_from_outside, NS_LONG)
+{
+	int there = ns_open(self->a->pid, "pid"), home = ns_open(0, "pid");
+	struct ns_actor *outsider;
+	siginfo_t info = {};
+
+	ASSERT_EQ(0, setns(there, CLONE_NEWPID));
+	outsider = ns_actor();
+	ASSERT_EQ(0, setns(home, CLONE_NEWPID));
+	ASSERT_TRUE(!!outsider);
+	close(there);
+	EXPECT_EQ(self->keys[NS_PID].ns.ns_id, ns_id(outsider->pid, "pid"));
+
+	ASSERT_EQ(0, kill(self->a->pid, SIGKILL));
+	ASSERT_TRUE(await_zombie(outsider->pid));
+	ASSERT_EQ(0, waitid(P_PID, self->a->pid, &info, WEXITED | WNOWAIT | WNOHANG));
+	EXPECT_EQ(0, info.si_pid);
+	EXPECT_EQ(OF_ZOMBIE, seen(self->keys));
+	ASSERT_TRUE(reap(outsider->pid));
+	ASSERT_TRUE(await_zombie(self->a->pid));
+	EXPECT_EQ(OF_ZOMBIE, seen(self->keys));
+	ASSERT_TRUE(reap(self->a->pid));
+	EXPECT_EQ(NONE, seen(self->keys));
+}
+
+/* The pidfd hangs up when the task is nowhere to be found any more. */
+TEST_F_TIMEOUT(reap, child_that_nobody_waits_for_is_gone_when_its_pidfd_hangs_up, NS_LONG)
+{
+	int pidfd = syscall(__NR_pidfd_open, self->a->pid, 0);
+
+	ASSERT_LE(0, pidfd);
+	ASSERT_TRUE(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+	ASSERT_EQ(0, kill(self->a->pid, SIGKILL));
+	ASSERT_TRUE(ns_wait_pidfd(pidfd, POLLHUP));
+	EXPECT_EQ(NONE, seen(self->keys));
+	EXPECT_FALSE(reap(self->a->pid));
+}
+
+/* Runs in the actor: a child that does nothing. It gets to live on. */
+static __s64 do_make_child(struct ns_actor *a, __u64 types)
+{
+	pid_t pid = ns_clone(types, NULL);
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	return pid < 0 ? -errno : pid;
+}
+
+TEST_F_TIMEOUT(reap, child_of_a_dead_parent_is_reaped_by_another, NS_LONG)
+{
+	struct ns_actor *parent = ns_actor();
+	__s64 pid = ns_call(parent, do_make_child, NS_ALL);
+	struct ns_key keys[NS_NR_KINDS];
+
+	ASSERT_EQ(0, prctl(PR_SET_CHILD_SUBREAPER, 1));
+	ASSERT_LT(0, pid);
+	learn(keys, pid);
+	ns_actor_kill(parent);
+	EXPECT_EQ(ALL, seen(keys));
+	ASSERT_TRUE(kill_to_zombie(pid));
+	EXPECT_EQ(OF_ZOMBIE, seen(keys));
+	ASSERT_TRUE(reap(pid));
+	EXPECT_EQ(NONE, seen(keys));
+}
+
+TEST_F_TIMEOUT(reap, zombie_of_a_dead_parent_keeps_the_user_namespace, NS_LONG)
+{
+	struct ns_actor *parent = ns_actor_new(USER_NS | UTS_NS);
+	__s64 pid = ns_call(parent, do_make_child, 0);
+	struct ns_key user, uts;
+	int pidfd;
+
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, prctl(PR_SET_CHILD_SUBREAPER, 1));
+	user = ns_key(parent->pid, "user");
+	uts = ns_key(parent->pid, "uts");
+	pidfd = syscall(__NR_pidfd_open, pid, 0);
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_TRUE(ns_wait_pidfd(pidfd, POLLIN));
+	EXPECT_SEEN(&user);
+	EXPECT_SEEN(&uts);
+	/* The test is its parent now, and has not waited for it. */
+	ns_actor_kill(parent);
+	EXPECT_SEEN(&user);
+	EXPECT_UNSEEN(&uts);
+	ASSERT_TRUE(reap(pid));
+	EXPECT_UNSEEN(&user);
+}
+
+TEST_HARNESS_MAIN
