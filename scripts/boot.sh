@@ -144,10 +144,19 @@ check_selection()
 	die 2 "TEST=$want names none of:" "${known//$'\n'/ }"
 }
 
+# The frequency of the host's TSC in kHz, or nothing
+host_tsc()
+{
+	if [ ! "$build/tsc" -nt "$top/scripts/host/tsc.c" ]; then
+		gcc -O2 -Wall -o "$build/tsc.$$" "$top/scripts/host/tsc.c" && mv "$build/tsc.$$" "$build/tsc" || return 0
+	fi
+	"$build/tsc"
+}
+
 # Words without dots reach init as environment; the rest is the kernel's.
 kernel_command_line()
 {
-	local stall=$((30 * time_factor))
+	local stall=$((30 * time_factor)) khz
 
 	# A stall limit for real hardware would fire under emulation. An oops ends
 	# the guest: what comes after it says little.
@@ -160,6 +169,10 @@ kernel_command_line()
 	if [ "$mode" = shell ]; then
 		append+=" NS_TTY=${console%%,*}"
 		[ ! -t 0 ] || append+=" $(stty size | sed 's/\(.*\) \(.*\)/NS_ROWS=\1 NS_COLS=\2/')"
+	fi
+	if [ -n "$cmdline_tsc" ] && [ "$mode" != bench ]; then
+		khz=$(host_tsc)
+		append+="${khz:+ $cmdline_tsc=$khz}"
 	fi
 	if [ "$mode" = bench ]; then
 		append+=" norandmaps${cmdline_bench:+ $cmdline_bench}"

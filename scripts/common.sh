@@ -204,7 +204,7 @@ arch_load()
 		die 2 "no architecture '$1': there are $(arch_list); a new one is one file in configs/arch/"
 
 	arch=$1 karch='' cross='' image='' virtio='' console='' time_factor=1
-	compat_cc='' kconfig='' packages=() packages_cross=() packages_optional=() qemu=() qemu_bench=() cmdline='' cmdline_bench=''
+	compat_cc='' kconfig='' packages=() packages_cross=() packages_optional=() qemu=() qemu_bench=() cmdline='' cmdline_tsc='' cmdline_bench=''
 
 	# shellcheck source=/dev/null
 	. "$conf"
