@@ -69,8 +69,13 @@ build()
 merge_runs()
 {
 	awk -F'\t' -v runs="$runs" '
-		{ n[$2]++; is[$2] = $2 in is && is[$2] != $1 ? "flaky" : $1 }
-		END { for (t in n) print n[t] == runs ? is[t] : "flaky", t }' "$@"
+		NR == FNR { if (/^flaky /) flaky[substr($0, 7)]; next }
+		n[$2]++ && is[$2] != $1 { flaky[$2] }
+		{ is[$2] = $1 }
+		END {
+			for (t in n)
+				print n[t] == runs && !(t in flaky) ? is[t] : "flaky", t
+		}' "$base_tests" "$@"
 }
 
 # What holds on all of ARCHES is one line
