@@ -332,6 +332,7 @@ trap - EXIT
 # What report.sh has to know, also long after.
 cat >"$log/run" <<-END
 	arch=$arch
+	variant=$variant
 	mode=$mode
 	test=${TEST:-}
 	nonce=$nonce

@@ -49,7 +49,7 @@ info()
 # rest.
 parse()
 {
-	awk -v nonce="$nonce" -v mode="$mode" -v skips="$1" '
+	awk -v nonce="$nonce" -v mode="$mode" -v variant="$(info variant)" -v skips="$1" '
 	function drop_nr(s) { sub(/^ *(not )?ok [0-9]+ *(- *)?/, "", s); return s }
 	function text(s, i) { return (i = match(s, / +# +/)) ? substr(s, i + RLENGTH) : "" }
 	function bare(s, i) { return (i = match(s, / +# +/)) ? substr(s, 1, i - 1) : s }
@@ -74,8 +74,13 @@ parse()
 		nr_det = 0
 	}
 	BEGIN {
-		while ((getline line < skips) > 0)
-			if (line !~ /^(#|$)/) { split(line, w); allowed[w[1]] = 1 }
+		while ((getline line < skips) > 0) {
+			if (line ~ /^(#|$)/ || (line ~ /^!/ && variant == "debug"))
+				continue
+			sub(/^!/, "", line)
+			split(line, w)
+			allowed[w[1]] = 1
+		}
 		plan = -1
 	}
 	{ sub(/\r$/, "") }

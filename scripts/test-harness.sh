@@ -199,6 +199,10 @@ recorded()
 	fresh
 	sed -i 's/^  ok 1 fixture.*/& # SKIP not here/' "$ktap"
 	ALLOWED_SKIPS=$work/skips check $EX_PASS '4 0 1' 'skipped: .*third: not here' 'a skip that is allowed'
+	sed -i 's/^/!/' "$work/skips"
+	ALLOWED_SKIPS=$work/skips check $EX_PASS '4 0 1' 'skipped: .*third: not here' 'a skip that is allowed without DEBUG=1'
+	echo variant=debug >>"$run"
+	ALLOWED_SKIPS=$work/skips check $EX_FAIL '4 1 0' 'third.*allowed-skips' 'the same skip with DEBUG=1'
 
 	# The base's own tests
 	fresh_base

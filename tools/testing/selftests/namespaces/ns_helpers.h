@@ -299,6 +299,24 @@ static inline bool ns_is_listed(__u64 id, __u32 type, __u64 owner)
 	return sys_listns(&req, &found, 1, 0) == 1 && found == id;
 }
 
+/* Does it come up on the way from the mount namespace @fd, before @end does? */
+static inline bool ns_walk_meets(int fd, unsigned int cmd, __u64 id, __u64 end)
+{
+	struct mnt_ns_info info = {};
+	bool met = false;
+
+	fd = dup(fd);
+	while (fd >= 0 && info.mnt_ns_id != end) {
+		int next = ioctl(fd, cmd, &info);
+
+		close(fd);
+		fd = next;
+		met |= info.mnt_ns_id == id;
+	}
+	close(fd);
+	return met;
+}
+
 /* What a namespace can be looked for by, when nothing refers to it any more. */
 struct ns_key {
 	struct nsfs_file_handle ns;

@@ -18,6 +18,7 @@
 #define _GNU_SOURCE
 #include <linux/netlink.h>
 #include <netinet/in.h>
+#include <sys/inotify.h>
 #include <sys/shm.h>
 
 #include "../kselftest_harness.h"
@@ -607,22 +608,24 @@ TEST(bind_mount_goes_with_its_mount_namespace)
 	EXPECT_UNSEEN(&key);
 }
 
-/* Does it come up on the way from the mount namespace @fd, before @end does? */
-static bool walk_meets(int fd, unsigned int cmd, __u64 id, __u64 end)
+/* It has the inode, to which no path leads any more. */
+TEST(inotify_watch_does_not_hold)
 {
-	struct mnt_ns_info info = {};
-	bool met = false;
+	int watch = inotify_init1(IN_CLOEXEC);
+	struct ns_actor *in;
+	struct ns_key key;
 
-	fd = dup(fd);
-	while (fd >= 0 && info.mnt_ns_id != end) {
-		int next = ioctl(fd, cmd, &info);
-
-		close(fd);
-		fd = next;
-		met |= info.mnt_ns_id == id;
-	}
-	close(fd);
-	return met;
+	if (watch < 0)
+		SKIP(return, "no inotify: needs CONFIG_INOTIFY_USER");
+	in = ns_actor_new(UTS_NS);
+	ASSERT_TRUE(!!in);
+	key = ns_key(in->pid, "uts");
+	ASSERT_LE(0, inotify_add_watch(watch, path_of(in, "ns/", "uts"), IN_ALL_EVENTS));
+	EXPECT_SEEN(&key);
+	ns_actor_kill(in);
+	EXPECT_UNSEEN(&key);
+	close(watch);
+	EXPECT_UNSEEN(&key);
 }
 
 TEST(mount_namespace_that_is_not_visible_is_stepped_over)
@@ -634,11 +637,11 @@ TEST(mount_namespace_that_is_not_visible_is_stepped_over)
 	after = ns_new(MNT_NS);
 	mountinfo = open(path_of(in, "", "mountinfo"), O_RDONLY | O_CLOEXEC);
 	ASSERT_LE(0, mountinfo);
-	EXPECT_TRUE(walk_meets(before, NS_MNT_GET_NEXT, id, ns_fd_id(after)));
-	EXPECT_TRUE(walk_meets(after, NS_MNT_GET_PREV, id, ns_fd_id(before)));
+	EXPECT_TRUE(ns_walk_meets(before, NS_MNT_GET_NEXT, id, ns_fd_id(after)));
+	EXPECT_TRUE(ns_walk_meets(after, NS_MNT_GET_PREV, id, ns_fd_id(before)));
 	ns_actor_kill(in);
-	EXPECT_FALSE(walk_meets(before, NS_MNT_GET_NEXT, id, ns_fd_id(after)));
-	EXPECT_FALSE(walk_meets(after, NS_MNT_GET_PREV, id, ns_fd_id(before)));
+	EXPECT_FALSE(ns_walk_meets(before, NS_MNT_GET_NEXT, id, ns_fd_id(after)));
+	EXPECT_FALSE(ns_walk_meets(after, NS_MNT_GET_PREV, id, ns_fd_id(before)));
 }
 
 /* Exec enters the time namespace for children. */

@@ -352,4 +352,81 @@ TEST_F_TIMEOUT(reap, zombie_of_a_dead_parent_keeps_the_user_namespace, NS_LONG)
 	EXPECT_UNSEEN(&user);
 }
 
+/* Two who are to fork at the same moment, or almost. */
+static struct gate {
+	bool is_there, is_open;
+} *gate;
+
+/* Runs in the actor: its children will be the first in a new pid namespace. */
+static __s64 do_new_pid_ns(struct ns_actor *a, __u64 unused)
+{
+	int home = ns_open(0, "pid");
+	bool done = !setns(home, CLONE_NEWPID) && !unshare(CLONE_NEWPID);
+
+	close(home);
+	return done ? 0 : -errno;
+}
+
+/* Runs in the actor: fork, and fail when the pid is assigned already. */
+static __s64 do_fail_to_fork(struct ns_actor *a, __u64 unused)
+{
+	__atomic_store_n(&gate->is_there, true, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&gate->is_open, __ATOMIC_ACQUIRE))
+		sched_yield();
+	return ns_clone(0, (int *)sizeof(int)) < 0 ? -errno : 0;
+}
+
+#define NR_GATES 250
+
+/* Else there would be nobody to reap its children. */
+TEST_F_TIMEOUT(reap, nobody_precedes_the_init_of_a_pid_namespace, NS_LONG)
+{
+	int home = ns_open(0, "pid"), pidfd, nr_children = 0;
+	struct ns_actor *a;
+
+	gate = mmap(NULL, sizeof(*gate), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		    -1, 0);
+	ASSERT_TRUE(gate != MAP_FAILED);
+	a = ns_actor();
+	ASSERT_TRUE(!!a);
+	pidfd = syscall(__NR_pidfd_open, a->pid, 0);
+
+	for (int i = 0; i < NR_GATES; i++) {
+		int there, status;
+		__s64 ret;
+		pid_t pid;
+
+		ASSERT_EQ(0, ns_call(a, do_new_pid_ns, 0));
+		/* PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE */
+		there = ioctl(pidfd, NS_OF_PIDFD(6), 0);
+		ASSERT_EQ(0, setns(there, CLONE_NEWPID));
+		close(there);
+
+		*gate = (struct gate){};
+		ASSERT_TRUE(ns_start(a, do_fail_to_fork, 0));
+		while (!__atomic_load_n(&gate->is_there, __ATOMIC_ACQUIRE))
+			sched_yield();
+		__atomic_store_n(&gate->is_open, true, __ATOMIC_RELEASE);
+		for (int turns = i % 32; turns; turns--)
+			getppid();
+		pid = fork();
+		if (pid == 0)
+			_exit(getpid() != 1);
+		if (pid > 0) {
+			nr_children++;
+			ASSERT_EQ(pid, waitpid(pid, &status, 0));
+			EXPECT_EQ(0, status) {
+				TH_LOG("round %d", i);
+			}
+		} else {
+			ASSERT_EQ(ENOMEM, errno);
+		}
+		/* The child may have come, and gone, before it began. */
+		ret = ns_finish(a);
+		ASSERT_TRUE(ret == -EFAULT || ret == -ENOMEM);
+		ASSERT_EQ(0, setns(home, CLONE_NEWPID));
+	}
+	TH_LOG("%d of %d were the first", nr_children, NR_GATES);
+}
+
 TEST_HARNESS_MAIN
