@@ -90,6 +90,14 @@ recorded()
 		check $EX_SPLAT '5 1 0' 'recorded: SPLAT' "on the console: $line"
 	done < <(grep -v '^#' "$data/splats")
 
+	# Where allocations are made to fail, vmalloc() says so, at length.
+	fresh
+	sed -i '6i x: vmalloc error: size 1, vm_struct allocation failed\nCall trace:\nMem-Info:' "$console"
+	check $EX_SPLAT '5 1 0' 'SPLAT: Call trace' 'an allocation that fails'
+	echo variant=debug >>"$run"
+	check $EX_PASS '5 0 0' 'PASS' 'an allocation that fails, with DEBUG=1'
+	sed -i '9i WARNING: CPU: 0' "$console"
+	check $EX_SPLAT '5 1 0' 'SPLAT: WARNING' 'a warning after that'
 	fresh
 	sed -i '/init: end/,$d' "$console"
 	printf '%s\r\n' '[    2.0] Kernel panic - not syncing: Attempted to kill init!' >>"$console"
