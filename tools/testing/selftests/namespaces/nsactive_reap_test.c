@@ -339,7 +339,8 @@ TEST_F_TIMEOUT(reap, zombie_of_a_dead_parent_keeps_the_user_namespace, NS_LONG)
 	ASSERT_EQ(0, prctl(PR_SET_CHILD_SUBREAPER, 1));
 	user = ns_key(parent->pid, "user");
 	uts = ns_key(parent->pid, "uts");
-	pidfd = syscall(__NR_pidfd_open, pid, 0);
+	pidfd = syscall(__NR_pidfd_open, (pid_t)pid, 0);
+	ASSERT_LE(0, pidfd);
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	ASSERT_TRUE(ns_wait_pidfd(pidfd, POLLIN));
 	EXPECT_SEEN(&user);
