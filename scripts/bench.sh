@@ -21,7 +21,8 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
 
-# key, goal, work. The goal is for the series: a number, or +N% on the base.
+# key, goal, work. The goal is for the series: a number, +N% on the base, or +N%/KEY on
+# what another line has for the series.
 goals='
 listns_all_4096		25	listns, all, pages of 4096, per id
 listns_all_16		60	listns, all, pages of 16, per id
@@ -32,6 +33,14 @@ proc_scan		-	scanning /proc/*/ns/*, per link
 unshare_uts		+5%	unshare uts, create and destroy
 unshare_ipc		+2%	unshare ipc, create and destroy
 unshare_mnt		+2%	unshare mnt, create and destroy
+copy_10			+2%	unshare mnt and setns back, 10 mounts
+copy_100		+2%	the same, 100 mounts
+copy_1000		+2%	the same, 1,000 mounts
+copy_10000		+2%	the same, 10,000 mounts
+empty_10		-	empty mnt and setns back, 10 mounts, median
+empty_100		+0.5%/empty_10	the same, 100 mounts
+empty_1000		+0.5%/empty_10	the same, 1,000 mounts
+empty_10000		+0.5%/empty_10	the same, 10,000 mounts
 setns_uts		+5%	setns between two uts namespaces
 open_close		-	open and close of /proc/self/ns/*, per link
 fork_init		+0.5%	fork, exit and wait
@@ -41,6 +50,7 @@ thread_userns		+0.5%	thread, create and join in a user namespace
 locked_all		-	locked operations of a fork in a user ns
 locked_fork		+0%	those outside of mm/
 locked_shared		+0%	of these, on cache lines that tasks share
+boot_init		+0.1%	boot up to the first instruction of init
 ns_common		136	sizeof(struct ns_common)
 '
 
@@ -122,6 +132,7 @@ locked()
 				print p, all[p] + 0, common[p] + 0
 		}' "$raw" "$raw" >"$1/locked.pc"
 	awk '{ n += $2 } END { printf "locked_all %.1f 1\n", n }' "$1/locked.pc"
+	awk '$1 == 0 && $4 > 0 { print "boot_init", $4, 1 }' "$raw"
 
 	[ -f "$objects/System.map" ] || return 0
 	{
@@ -231,8 +242,10 @@ table()
 			if (c != 2)
 				continue
 			ratio = base > 0 && new > 0 ? sprintf("%.3f", new / base) : "-"
-			printf " %7s %8s", ratio, goal
-			limit = goal ~ /%/ ? base * (1 + substr(goal, 2) / 100) : goal
+			n = split(goal, w, "/")
+			printf " %7s %8s", ratio, w[1]
+			from = n > 1 ? value[col[2], w[2]] : base
+			limit = goal ~ /%/ ? from * (1 + substr(w[1], 2) / 100) : goal
 			if (goal == "-")
 				mark = " "
 			else if (new < 0)
@@ -300,17 +313,15 @@ for i in "${!columns[@]}"; do
 	fi
 done
 
-[ -n "$plugin" ] || goals=$(grep -v '^locked_' <<<"$goals")
+[ -n "$plugin" ] || goals=$(grep -v -E '^(locked|boot)_' <<<"$goals")
 echo
 for i in "${!columns[@]}"; do
 	[ "$i" -lt 2 ] || echo "${columns[i]}: ${images[i]}"
 done
-rc=0
-table || rc=$EX_FAIL
 if [ -n "$plugin" ]; then
-	echo
 	printf '%-38s %10s %10s %10s %10s\n' 'locked operations that differ, outside mm/' \
 		base '(shared)' series '(shared)'
 	locked_differences "$out/log/bench-base/locked.txt" "$out/log/bench-series/locked.txt"
+	echo
 fi
-exit "$rc"
+table || exit "$EX_FAIL"

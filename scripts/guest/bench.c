@@ -21,7 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -29,6 +31,10 @@
 
 #ifndef __NR_listns
 #define __NR_listns	470
+#endif
+
+#ifndef UNSHARE_EMPTY_MNTNS
+#define UNSHARE_EMPTY_MNTNS	0x00100000
 #endif
 
 #define CURRENT_USER	0xffffffffffffffffULL
@@ -195,6 +201,116 @@ static void measure_setns(void)
 			fail("setns");
 	}
 	put("setns_uts", now() - t, rounds);
+}
+
+static unsigned int count_mounts(void)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "r");
+	unsigned int nr = 0;
+	int c;
+
+	if (!f)
+		fail("mountinfo");
+	while ((c = getc(f)) != EOF)
+		nr += c == '\n';
+	fclose(f);
+	return nr;
+}
+
+/* Out of the mount namespace @home into a new one, and back, which ends the new one */
+static bool leave(int home, int flag)
+{
+	if (unshare(flag)) {
+		if (errno == EINVAL && flag == UNSHARE_EMPTY_MNTNS)
+			return false;
+		fail("unshare %x", flag);
+	}
+	if (setns(home, CLONE_NEWNS))
+		fail("setns");
+	return true;
+}
+
+static void measure_copy(int home, unsigned int mounts, unsigned int rounds)
+{
+	uint64_t t = 0;
+	char key[32];
+
+	if (setns(home, CLONE_NEWNS))
+		fail("setns");
+	for (unsigned int i = 0; i < rounds + rounds / 4; i++) {
+		if (i == rounds / 4)
+			t = now();
+		leave(home, CLONE_NEWNS);
+	}
+	snprintf(key, sizeof(key), "copy_%u", mounts);
+	put(key, now() - t, rounds);
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * Copies of namespaces of several sizes, and new ones that start empty, made from each
+ * of them in no order. What copies leave to workers takes millions of instructions in a
+ * few rounds: of those that start empty, the one in the middle counts.
+ */
+static void measure_mounts(void)
+{
+	static const struct {
+		unsigned int mounts, rounds;
+	} sizes[] = {
+		{ 10, 1600 }, { 100, 400 }, { 1000, 40 }, { 10000, 4 },
+	};
+	enum { NR_SIZES = sizeof(sizes) / sizeof(sizes[0]) };
+	static uint64_t spent[NR_SIZES][8000];
+	unsigned int times[NR_SIZES] = { 0 }, seed = 1, nr = 3;
+	int home[NR_SIZES];
+	char key[32];
+
+	/* / and /proc stay, and /tmp becomes one that is empty. */
+	if (unshare(CLONE_NEWNS) || umount2("/dev", MNT_DETACH) ||
+	    umount2("/sys", MNT_DETACH) || umount2("/tmp", MNT_DETACH) ||
+	    mount("tmpfs", "/tmp", "tmpfs", 0, NULL))
+		fail("mounts");
+	for (size_t i = 0; i < NR_SIZES; i++) {
+		if (i && unshare(CLONE_NEWNS))
+			fail("unshare");
+		for (; nr < sizes[i].mounts; nr++) {
+			char path[32];
+
+			snprintf(path, sizeof(path), "/tmp/%u", nr);
+			if (mkdir(path, 0700) || mount(path, path, NULL, MS_BIND, NULL))
+				fail("mount number %u", nr);
+		}
+		if (count_mounts() != nr)
+			fail("%u mounts, not %u", count_mounts(), nr);
+		home[i] = open_ns("mnt");
+	}
+	for (size_t i = 0; i < NR_SIZES; i++)
+		measure_copy(home[i], sizes[i].mounts, sizes[i].rounds);
+
+	for (unsigned int n = 0; n < sizeof(spent[0]) / sizeof(spent[0][0]); n++) {
+		size_t i;
+		uint64_t t;
+
+		seed = seed * 1103515245 + 12345;
+		i = (seed >> 16) % NR_SIZES;
+		if (setns(home[i], CLONE_NEWNS))
+			fail("setns");
+		t = now();
+		if (!leave(home[i], UNSHARE_EMPTY_MNTNS))
+			return;
+		spent[i][times[i]++] = now() - t;
+	}
+	for (size_t i = 0; i < NR_SIZES; i++) {
+		qsort(spent[i], times[i], sizeof(spent[i][0]), compare);
+		snprintf(key, sizeof(key), "empty_%u", sizes[i].mounts);
+		put(key, spent[i][times[i] / 2], 1);
+	}
 }
 
 static void write_file(const char *path, const char *val)
@@ -500,6 +616,7 @@ int main(void)
 		measure_thread,
 		mark_fork,
 		measure_held,
+		measure_mounts,
 	};
 
 	out = mmap(NULL, sizeof(*out), PROT_READ | PROT_WRITE,

@@ -125,12 +125,14 @@ static void note(const char *fmt, ...)
 	va_start(ap, fmt);
 	len += vsnprintf(buf + len, sizeof(buf) - len, fmt, ap);
 	va_end(ap);
-	if (len >= (int)sizeof(buf))
-		len = sizeof(buf) - 1;
+	if (len >= (int)sizeof(buf) - 1)
+		len = sizeof(buf) - 2;
+	/* Without it, the kernel waits for what comes next. */
+	strcpy(buf + len++, "\n");
 	if (kmsg_fd >= 0)
 		write_all(kmsg_fd, buf, len);
 	else
-		fprintf(stderr, "%s\n", buf + 3);
+		fputs(buf + 3, stderr);
 }
 
 __attribute__((format(printf, 1, 2)))
@@ -990,6 +992,10 @@ int main(int argc, char **argv)
 	sigset_t set;
 	size_t i;
 
+#ifdef __x86_64__
+	/* For scripts/host/locked.c: the boot ends here. */
+	asm volatile("nopl 0x6c6f6300(%rax)");
+#endif
 	/* The base's pidfd_test executes /bin/sleep, which is this program. */
 	if (argc == 2 && !strcmp(argv[0], "sleep"))
 		return sleep(atoi(argv[1]));

@@ -11,6 +11,9 @@
  * to do with that cache line. PHASE, PC and LINE are in hex without a prefix. The last
  * line is "end".
  *
+ * Up to the first mark of all, whatever its phase, it is the instructions of the kernel
+ * that are counted: the line "0 0 0 COUNT".
+ *
  * One CPU only: nothing here is safe against another. For x86_64; on others the file
  * says "unsupported".
  */
@@ -40,6 +43,7 @@ typedef void (*tb_fn)(uint64_t id, struct tb *tb);
 typedef void (*exec_fn)(unsigned int cpu, void *data);
 typedef void (*mem_fn)(unsigned int cpu, uint32_t what, uint64_t addr, void *data);
 typedef void (*exit_fn)(uint64_t id, void *data);
+typedef void (*reset_fn)(uint64_t id);
 
 size_t qemu_plugin_tb_n_insns(const struct tb *tb);
 struct insn *qemu_plugin_tb_get_insn(const struct tb *tb, size_t i);
@@ -51,11 +55,13 @@ const void *qemu_plugin_insn_data(const struct insn *insn);
 size_t qemu_plugin_insn_data(const struct insn *insn, void *data, size_t size);
 #endif
 void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, tb_fn fn);
+void qemu_plugin_register_vcpu_tb_exec_cb(struct tb *tb, exec_fn fn, int flags, void *data);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct insn *insn, exec_fn fn, int flags,
 					    void *data);
 void qemu_plugin_register_vcpu_mem_cb(struct insn *insn, mem_fn fn, int flags, int rw,
 				      void *data);
 void qemu_plugin_register_atexit_cb(uint64_t id, exit_fn fn, void *data);
+void qemu_plugin_reset(uint64_t id, reset_fn fn);
 
 #define NO_REGISTERS	0
 #define READS		1
@@ -72,6 +78,8 @@ static struct entry {
 } *table;
 
 static unsigned int used, phase, step;
+static uint64_t plugin, boot;
+static bool booted;
 static FILE *out;
 
 static void begin(unsigned int cpu, void *data)
@@ -132,6 +140,33 @@ static bool is_locked(const uint8_t *p, const uint8_t *end)
 	return end - p >= 2 && (*p == 0x86 || *p == 0x87) && p[1] < 0xc0;
 }
 
+/* The code of @insn, which gets @size bytes; 0 if that is more than there can be. */
+static size_t get_code(struct insn *insn, uint8_t code[16])
+{
+	size_t size = qemu_plugin_insn_size(insn);
+
+	if (size > 16)
+		return 0;
+	memset(code, 0, 16);
+#if API < 3
+	memcpy(code, qemu_plugin_insn_data(insn), size);
+#else
+	qemu_plugin_insn_data(insn, code, size);
+#endif
+	return size;
+}
+
+/* The phase that a mark begins, or -1 for what is no mark */
+static int is_mark(const uint8_t *code, size_t size)
+{
+	uint32_t disp;
+
+	memcpy(&disp, code + 3, sizeof(disp));
+	if (size == 7 && !memcmp(code, "\x0f\x1f\x80", 3) && disp >> 8 == MARK >> 8)
+		return disp & 0xff;
+	return -1;
+}
+
 static void translate(uint64_t id, struct tb *tb)
 {
 	size_t n = qemu_plugin_tb_n_insns(tb);
@@ -140,21 +175,13 @@ static void translate(uint64_t id, struct tb *tb)
 	for (size_t i = 0; i < n; i++) {
 		struct insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		uint64_t pc = qemu_plugin_insn_vaddr(insn);
-		size_t size = qemu_plugin_insn_size(insn);
-		uint8_t code[16] = { 0 };
-		uint32_t disp;
+		uint8_t code[16];
+		size_t size = get_code(insn, code);
+		int next = is_mark(code, size);
 
-		if (size > sizeof(code))
-			continue;
-#if API < 3
-		memcpy(code, qemu_plugin_insn_data(insn), size);
-#else
-		qemu_plugin_insn_data(insn, code, size);
-#endif
-		memcpy(&disp, code + 3, sizeof(disp));
-		if (size == 7 && !memcmp(code, "\x0f\x1f\x80", 3) && disp >> 8 == MARK >> 8)
+		if (next >= 0)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, begin, NO_REGISTERS,
-							       (void *)(uintptr_t)(disp & 0xff));
+							       (void *)(intptr_t)next);
 		else if (pc >> 63 && is_locked(code, code + size))
 			qemu_plugin_register_vcpu_mem_cb(insn, count, NO_REGISTERS, READS,
 							 (void *)(uintptr_t)pc);
@@ -165,6 +192,7 @@ static void finish(uint64_t id, void *data)
 {
 	(void)id;
 	(void)data;
+	fprintf(out, "0 0 0 %llu\n", booted ? (unsigned long long)boot : 0);
 	for (size_t i = 0; table && i < TABLE_SIZE; i++)
 		if (table[i].phase)
 			fprintf(out, "%x %llx %llx %llu\n", table[i].phase,
@@ -173,6 +201,50 @@ static void finish(uint64_t id, void *data)
 				(unsigned long long)table[i].count);
 	fprintf(out, table ? "end\n" : "unsupported\n");
 	fclose(out);
+}
+
+static void count_boot(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	if (!booted)
+		boot += (uintptr_t)data;
+}
+
+/* What was translated for the boot would slow down all that follows. */
+static void after_boot(uint64_t id)
+{
+	qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
+	qemu_plugin_register_atexit_cb(id, finish, NULL);
+}
+
+static void end_boot(unsigned int cpu, void *data)
+{
+	begin(cpu, data);
+	if (!booted)
+		qemu_plugin_reset(plugin, after_boot);
+	booted = true;
+}
+
+/* A block is counted when it begins: one that faults counts once more. */
+static void translate_boot(uint64_t id, struct tb *tb)
+{
+	size_t n = qemu_plugin_tb_n_insns(tb);
+
+	(void)id;
+	if (qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(tb, 0)) >> 63) {
+		qemu_plugin_register_vcpu_tb_exec_cb(tb, count_boot, NO_REGISTERS,
+						     (void *)(uintptr_t)n);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct insn *insn = qemu_plugin_tb_get_insn(tb, i);
+		uint8_t code[16];
+		int next = is_mark(code, get_code(insn, code));
+
+		if (next >= 0)
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, end_boot, NO_REGISTERS,
+							       (void *)(intptr_t)next);
+	}
 }
 
 __attribute__((visibility("default")))
@@ -187,7 +259,8 @@ int qemu_plugin_install(uint64_t id, const struct info *info, int argc, char **a
 		table = calloc(TABLE_SIZE, sizeof(*table));
 		if (!table)
 			return -1;
-		qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
+		plugin = id;
+		qemu_plugin_register_vcpu_tb_trans_cb(id, translate_boot);
 	}
 	qemu_plugin_register_atexit_cb(id, finish, NULL);
 	return 0;
