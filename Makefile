@@ -6,15 +6,16 @@
 archs	:= $(patsubst configs/arch/%.conf,%,$(wildcard configs/arch/*.conf))
 # The host's own, if it is there: one less compiler.
 ARCH	?= $(firstword $(filter $(shell uname -m),$(archs)) $(archs))
-ARCHES	?= $(ARCH) $(filter-out $(ARCH),$(archs))
+ARCHES	?= $(ARCH) $(filter-out $(ARCH),$(patsubst configs/arch/%.conf,%,\
+		$(shell grep -l '^by_default=yes' configs/arch/*.conf)))
 COUNT	?= 100
 
-export ARCHES TEST COUNT DEBUG VARIANT KSRC BASE_TARBALL BENCH_KERNEL FORCE JOBS
+export ARCHES TEST COUNT DEBUG VARIANT KSRC BASE_TARBALL BENCH_KERNEL FORCE JOBS RESUME
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help run test shell rerun bench soak archs build boot deps fetch tree export \
-	verify verify-each clean
+	verify verify-each release-check clean
 
 help:
 	@echo 'Targets, on ARCH=$(ARCH) or ARCHES="$(ARCHES)":'
@@ -24,7 +25,7 @@ help:
 	@echo '  rerun        the kselftests in what is built already'
 	@echo '  soak         one test many times: TEST=name COUNT=n'
 	@echo '  bench        cost of the base and of the series, in guest instructions'
-	@echo '  archs        the architectures'
+	@echo '  archs        the architectures, with the result of the last run'
 	@echo
 	@echo '  deps         install, or name, the packages that are missing'
 	@echo '  fetch        the base, into the cache'
@@ -34,6 +35,7 @@ help:
 	@echo '  boot         boot that, with what make run shows'
 	@echo '  verify       check the series and the scripts'
 	@echo '  verify-each  build after every patch'
+	@echo '  release-check  all of that, on all architectures, into README.md: takes a day'
 	@echo '  clean        remove build/'
 	@echo
 	@echo 'Variables:'
@@ -79,8 +81,7 @@ boot:
 	@scripts/boot.sh run $(ARCH)
 
 archs:
-	@bash -c '. scripts/common.sh; for a in $(archs); do arch_load $$a; \
-		printf "%-10s %s\n" "$$a" "$${qemu[*]}"; done'
+	@scripts/archs.sh
 
 deps:
 	@scripts/deps.sh $(ARCHES)
@@ -102,6 +103,10 @@ verify:
 verify-each:
 	$(call ready,$(ARCH))
 	@scripts/verify-each.sh
+
+release-check:
+	$(call ready,$(archs))
+	@scripts/release-check.sh
 
 clean:
 	@scripts/tree.sh clean

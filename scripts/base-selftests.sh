@@ -109,7 +109,7 @@ record()
 
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
-	for arch in ${ARCHES:=$(arch_list)}; do
+	for arch in ${ARCHES:=$(default_arches)}; do
 		arch_load "$arch"
 		build_env
 		"$top/scripts/build.sh" "$arch"
@@ -130,6 +130,7 @@ record()
 	# shellcheck disable=SC2086	# words
 	{
 		echo "# base $(kgit show base:Makefile | head -n 5 | awk -v ORS= '/^[A-Z]+LEVEL|^VERSION/ { print s $3; s = "." }')"
+		echo "# arches $ARCHES"
 		echo "# What the base's kernel gave, $runs boots each: architecture, result, test."
 		echo "# Written by scripts/base-selftests.sh record."
 		(cd "$work" && merge_arches $ARCHES)

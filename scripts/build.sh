@@ -68,6 +68,7 @@ requested()
 	cat "$top/configs/base.config"
 	echo "$kconfig"
 	[ -z "$fragment" ] || cat "$fragment"
+	[ "$variant" != debug ] || echo "$kconfig_debug"
 }
 
 configure()
@@ -124,6 +125,7 @@ cmp -s "$obj/$image" "$dir/kernel.img" || cp "$obj/$image" "$dir/kernel.img"
 
 # install_tests COMPILER DIRECTORY: static, since the guest has no libraries. From
 # nothing each time: kselftest knows nothing of changed headers and removed tests.
+# The headers are those of $karch in $obj.
 install_tests()
 {
 	rm -rf "${dir:?}/$2" "${obj:?}/$2"
@@ -138,11 +140,17 @@ if [ -n "$tests" ]; then
 	run_logged "$log/selftests.log" "$what: selftests" install_tests "$ccache${cross}gcc" selftests ||
 		die $EX_BUILD "the selftests for $what do not build: see $log/selftests.log"
 	rm -rf "$dir/selftests32"
-	if [ -n "$compat_cc" ] && command -v "$compat_cc" >/dev/null; then
+	if [ -n "$compat_cc" ] && echo 'int main(void) { return 0; }' |
+	   $compat_cc -static -x c -o "$log/compat-cc" - 2>"$log/compat-cc.log"; then
+		if [ "$compat_karch" != "$karch" ]; then
+			karch=$compat_karch obj=$obj/headers32
+			run_logged "$log/headers32.log" "$what: headers for 32-bit programs" kmake headers ||
+				die $EX_BUILD "these headers do not build: see $log/headers32.log"
+		fi
 		run_logged "$log/selftests32.log" "$what: 32-bit selftests" install_tests "$ccache$compat_cc" selftests32 ||
 			die $EX_BUILD "the 32-bit selftests for $what do not build: see $log/selftests32.log"
 	elif [ -n "$compat_cc" ]; then
-		say "note: no $compat_cc, 32-bit selftests are left out (apt-get install ${packages_optional[*]})"
+		say "note: $compat_cc cannot link, 32-bit selftests are left out (apt-get install ${packages_optional[*]})"
 	fi
 fi
 

@@ -191,6 +191,17 @@ arch_list()
 variant=${VARIANT:-}
 [ -z "${DEBUG:-}" ] || [ "$DEBUG" = 0 ] || variant=debug
 
+# What is built and booted unless ARCHES= says otherwise
+default_arches()
+{
+	local a list=
+
+	for a in $(arch_list); do
+		! grep -q '^by_default=yes' "$top/configs/arch/$a.conf" || list="$list${list:+ }$a"
+	done
+	echo "$list"
+}
+
 # arch_load ARCH: read configs/arch/ARCH.conf and check it. Sets what the file
 # sets (README.md, "Add an architecture"), and
 #   arch	its name
@@ -204,7 +215,8 @@ arch_load()
 		die 2 "no architecture '$1': there are $(arch_list); a new one is one file in configs/arch/"
 
 	arch=$1 karch='' cross='' image='' virtio='' console='' time_factor=1
-	compat_cc='' kconfig='' packages=() packages_cross=() packages_optional=() qemu=() qemu_bench=() cmdline='' cmdline_tsc='' cmdline_bench=''
+	compat_cc='' compat_karch='' kconfig='' kconfig_debug='' packages=() packages_cross=() packages_optional=()
+	qemu=() qemu_bench=() cmdline='' cmdline_tsc='' cmdline_bench='' cpus=2 by_default=no
 
 	# shellcheck source=/dev/null
 	. "$conf"
@@ -224,6 +236,7 @@ arch_load()
 		cross='' packages_cross=()
 	fi
 	packages+=("${packages_cross[@]}")
+	compat_karch=${compat_karch:-$karch}
 	# What 32-bit programs see is tested without DEBUG=1: once more would be 20 minutes.
 	[ "$variant" != debug ] || compat_cc=''
 
@@ -248,6 +261,7 @@ build_env()
 	export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970'
 	export KBUILD_BUILD_USER=nstree
 	export KBUILD_BUILD_HOST=nstree
+	export KBUILD_BUILD_VERSION=1
 	export LOCALVERSION=
 	export LC_ALL=C
 	# Not from the caller: they would change what is built, or where.

@@ -6,7 +6,7 @@
 # base had (configs/base-selftests). Goes on after a red one; the exit code is that of
 # the first. The last line is the sum: N passed, N failed, N skipped.
 #
-#	ARCHES="..."		which; all of configs/arch by default
+#	ARCHES="..."		which; those of configs/arch with by_default=yes, if not given
 #	TEST=program[:case]	one program of the series only
 #	DEBUG=1			with configs/debug.config, in build/ARCH-debug
 
@@ -42,8 +42,12 @@ base_fits()
 	}
 	have=$(source_version "$linux")
 	want=$(sed -n 's/^# base //p' "$base_results")
-	[ "$have" != "$want" ] || return 0
-	say "note: without the base's selftests: what is recorded is of $want, and this base is $have"
+	if [ "$have" != "$want" ]; then
+		say "note: without the base's selftests: what is recorded is of $want, and this base is $have"
+		return 1
+	fi
+	! grep -q -w "^# arches .*$arch" "$base_results" || return 0
+	say "note: without the base's selftests: nothing is recorded on $arch, see scripts/base-selftests.sh"
 	return 1
 }
 
@@ -53,7 +57,7 @@ case ${1:-} in
 --no-build)	build_first=0 ;;
 *)		die 2 "usage: [ARCHES=...] [TEST=...] test.sh [--no-build]" ;;
 esac
-for arch in ${ARCHES:=$(arch_list)}; do
+for arch in ${ARCHES:=$(default_arches)}; do
 	arch_load "$arch"
 done
 
@@ -62,10 +66,10 @@ done
 	exit "$EX_FAIL"
 }
 
-modes='test'
-! base_fits || modes='test base'
 for arch in $ARCHES; do
 	arch_load "$arch"
+	modes='test'
+	! base_fits || modes='test base'
 	for mode in $modes; do
 		rc=0 p=0 f=0 s=0 what=
 		log=$out/log

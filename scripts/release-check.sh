@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# release-check.sh: all there is, before a release: each architecture with its usual
+# and with its debug kernel, verify, verify-each and the bench. Takes most of a day on
+# two cores. Interrupt it at will: what passed is not done again until it changes.
+# Goes on after a failure. The table at the end is in build/release-check.md, and
+# replaces that of README.md.
+#
+#	ARCHES="..."	not all of configs/arch
+
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/common.sh"
+
+export RESUME=1
+done_dir=$build/release
+code=0
+lines=()
+
+# What verify and bench depend on
+key()
+{
+	{
+		kgit rev-parse 'HEAD^{tree}'
+		cat "$series" "$patches"/*
+		find "$top/configs" "$top/scripts" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+	} | sha256sum
+}
+
+# step NAME COMMAND...
+step()
+{
+	local name=$1 stamp=$done_dir/$1 rc=0 log=$done_dir/$1.log
+
+	shift
+	if [ "$(cat "$stamp" 2>/dev/null)" = "$(key)" ]; then
+		say "$name: passed before"
+	else
+		rm -f "$stamp"
+		run_logged "$log" "$name" "$@" || rc=$?
+		[ $rc != 0 ] || key >"$stamp"
+	fi
+	if [ $rc = 0 ]; then
+		lines+=("- \`make $name\`: $(tail -n 1 "$log" | sed 's/^\[[0-9:]*\] //')")
+	else
+		lines+=("- \`make $name\`: FAILED with code $rc")
+		[ $code != 0 ] || code=$rc
+	fi
+}
+
+into_readme()
+{
+	local new=$done_dir/README.md
+
+	[ "$(grep -c -E '^<!-- (end of )?release-check -->$' "$top/README.md")" = 2 ] ||
+		die $EX_FAIL "README.md has no place for the table: two lines, <!-- release-check --> and <!-- end of release-check -->"
+	awk -v table="$1" '
+		/^<!-- end of release-check -->$/ { skip = 0 }
+		!skip { print }
+		/^<!-- release-check -->$/ {
+			while ((getline line < table) > 0)
+				print line
+			skip = 1
+		}' "$top/README.md" >"$new"
+	cat "$new" >"$top/README.md"
+}
+
+mkdir -p "$done_dir"
+"$top/scripts/tree.sh"
+for arch in ${ARCHES:-$(arch_list)}; do
+	for DEBUG in 0 1; do
+		export DEBUG ARCHES=$arch
+		rc=0
+		"$top/scripts/test.sh" || rc=$?
+		[ $code != 0 ] || code=$rc
+	done
+done
+unset DEBUG ARCHES
+step verify "$top/scripts/verify.sh"
+step verify-each "$top/scripts/verify-each.sh"
+step bench "$top/scripts/bench.sh"
+
+{
+	echo "Base $(source_version "$linux"), $(kgit rev-list --count base..HEAD) patches, $(date +%F):"
+	echo
+	"$top/scripts/archs.sh" --table || :
+	echo
+	printf '%s\n' "${lines[@]}"
+} >"$build/release-check.md"
+cat "$build/release-check.md"
+"$top/scripts/archs.sh" --table >/dev/null || code=${code/#0/$EX_FAIL}
+into_readme "$build/release-check.md"
+exit "$code"
