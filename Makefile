@@ -5,9 +5,11 @@
 
 archs	:= $(patsubst configs/arch/%.conf,%,$(wildcard configs/arch/*.conf))
 # The host's own, if it is there: one less compiler.
-ARCH	?= $(firstword $(filter $(shell uname -m),$(archs)) $(archs))
-ARCHES	?= $(ARCH) $(filter-out $(ARCH),$(patsubst configs/arch/%.conf,%,\
-		$(shell grep -l '^by_default=yes' configs/arch/*.conf)))
+host	:= $(patsubst aarch64,arm64,$(shell uname -m))
+given	:= $(or $(ARCHES),$(ARCH))
+ARCH	:= $(or $(ARCH),$(firstword $(filter $(host),$(archs)) $(archs)))
+ARCHES	:= $(or $(given),$(ARCH) $(filter-out $(ARCH),$(patsubst configs/arch/%.conf,%,\
+		$(shell grep -l '^by_default=yes' configs/arch/*.conf))))
 COUNT	?= 100
 
 export ARCHES TEST COUNT DEBUG VARIANT KSRC BASE_TARBALL BENCH_KERNEL FORCE JOBS RESUME
@@ -34,12 +36,12 @@ help:
 	@echo '  build        kernel and selftests in build/$(ARCH)'
 	@echo '  boot         boot that, with what make run shows'
 	@echo '  verify       check the series and the scripts'
-	@echo '  verify-each  build after every patch'
+	@echo '  verify-each  build and boot after every patch'
 	@echo '  release-check  all of that, on all architectures, into README.md: takes a day'
 	@echo '  clean        remove build/'
 	@echo
 	@echo 'Variables:'
-	@echo '  ARCH=name ARCHES="names"    see make archs'
+	@echo '  ARCH=name ARCHES="names"    see make archs; test and release-check take several'
 	@echo '  TEST=program[:case]         one test only'
 	@echo '  DEBUG=1                     with configs/debug.config, in build/ARCH-debug'
 	@echo '  KSRC=dir BASE_TARBALL=file  base of your own, any v6.18.y'
@@ -105,8 +107,8 @@ verify-each:
 	@scripts/verify-each.sh
 
 release-check:
-	$(call ready,$(archs))
-	@scripts/release-check.sh
+	$(call ready,$(or $(given),$(archs)))
+	@ARCHES='$(given)' scripts/release-check.sh
 
 clean:
 	@scripts/tree.sh clean

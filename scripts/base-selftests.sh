@@ -18,7 +18,7 @@ unpack_tests()
 	rm -rf "$src"
 	mkdir -p "$src"
 	kgit archive base tools/testing/selftests tools/include tools/arch tools/scripts \
-		scripts/subarch.include | tar -x -C "$src"
+		scripts/subarch.include | tar -x -C "$src" || return
 }
 
 # install_tests COLLECTIONS: static, like ours. clone3 and statmount link libcap, of
@@ -27,7 +27,7 @@ install_tests()
 {
 	rm -rf "${dest:?}" "${objects:?}"
 	mkdir -p "$objects"
-	ar rc "$objects/libcap.a"
+	ar rc "$objects/libcap.a" || return
 	make -C "$src/tools/testing/selftests" O="$out/obj" BUILD="$objects" \
 		ARCH="$karch" CROSS_COMPILE="$cross" \
 		CC="$ccache${cross}gcc -isystem $top/scripts/guest/libcap" \
@@ -134,7 +134,8 @@ record()
 		echo "# What the base's kernel gave, $runs boots each: architecture, result, test."
 		echo "# Written by scripts/base-selftests.sh record."
 		(cd "$work" && merge_arches $ARCHES)
-	} >"$base_results"
+	} >"$work/all"
+	mv "$work/all" "$base_results"
 	say "$base_results: $(grep -vc '^#' "$base_results") lines"
 }
 

@@ -9,7 +9,7 @@ set -euo pipefail
 
 top=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 build=$top/build
-cache=${NSTREE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/nstree}
+cache=${NSTREE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nstree}
 series=$top/series
 patches=$top/patches
 mirror=tools/testing/selftests/namespaces	# the same path here and in the kernel
@@ -78,7 +78,8 @@ progress()
 }
 
 # run_logged LOGFILE description cmd...: a long step. Its output goes to the log;
-# on failure the end of the log is shown and its code returned.
+# on failure the end of the log is shown and its code returned. If cmd is a function,
+# each of its steps has to say `|| return`, as set -e is off in what is tested.
 run_logged()
 {
 	local log=$1 what=$2 rc=0 ticker
@@ -148,7 +149,7 @@ tree_unexported()
 # unpack SOURCE DIR: a tarball, a git tree (its HEAD) or an unpacked source
 unpack()
 {
-	mkdir -p "$2"
+	mkdir -p "$2" || return
 	if [ -f "$1" ]; then
 		tar -xf "$1" -C "$2" --strip-components=1 --no-same-owner
 	elif [ -e "$1/.git" ]; then
@@ -184,6 +185,18 @@ arch_list()
 		list="$list${list:+ }${f%.conf}"
 	done
 	echo "$list"
+}
+
+# Where one architecture will do: the host's own, if it is there, as it needs no
+# compiler more.
+default_arch()
+{
+	local host
+
+	host=$(uname -m)
+	[ "$host" != aarch64 ] || host=arm64
+	[ -f "$top/configs/arch/$host.conf" ] || host=$(arch_list | cut -d' ' -f1)
+	echo "$host"
 }
 
 # A variant of an architecture is the same one with configs/VARIANT.config on top.

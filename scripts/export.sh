@@ -75,6 +75,15 @@ if [ -d "$top/$mirror" ] && [ -z "${FORCE:-}" ] && ! same_tests "$new"; then
 			"or FORCE=1 to overwrite them"
 fi
 
+# Nor are edits of patches/ and series that build/linux has not seen.
+on_disk=$(cd "$patches" 2>/dev/null && sed '/^#/d' "$series" | xargs -r sha256sum;
+	cd "$patches" 2>/dev/null && find . -type f -printf '%P\n' | sort) || :
+seen=$(awk '{ print $1 "  " $3; names = names $3 "\n" } END { printf "%s", names }' "$applied")
+if [ "$on_disk" != "$seen" ] && [ -z "${FORCE:-}" ]; then
+	die $EX_BUILD "series or patches/ are not what build/linux was made of: \`git diff -- series patches\`" \
+		"has the edits; git am them in build/linux, or FORCE=1 to overwrite them"
+fi
+
 mkdir -p "$patches" "$top/$mirror"
 rsync -rc --delete --out-format='%o %n' "$new/patches/" "$patches/"
 rsync -c "$new/series" "$series"

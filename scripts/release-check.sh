@@ -5,40 +5,46 @@
 # and with its debug kernel, verify, verify-each and the bench. Takes most of a day on
 # two cores. Interrupt it at will: what passed is not done again until it changes.
 # Goes on after a failure. The table at the end is in build/release-check.md, and
-# replaces that of README.md.
+# replaces that of README.md; rows that ARCHES leaves out are of earlier runs of the very
+# same series, or empty.
 #
 #	ARCHES="..."	not all of configs/arch
 
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
 
-export RESUME=1
+export RESUME=1 STRICT=1
 done_dir=$build/release
 code=0
 lines=()
 
-# What verify and bench depend on
+# What verify, verify-each and bench depend on
 key()
 {
 	{
-		kgit rev-parse 'HEAD^{tree}'
-		cat "$series" "$patches"/*
-		find "$top/configs" "$top/scripts" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+		kgit rev-parse HEAD
+		kgit status --porcelain
+		echo "${ARCH:-$(default_arch)}"
+		cd "$top"
+		find Makefile .ci series patches configs scripts "$mirror" -type f -print0 |
+			LC_ALL=C sort -z | xargs -0 sha256sum
 	} | sha256sum
 }
 
 # step NAME COMMAND...
 step()
 {
-	local name=$1 stamp=$done_dir/$1 rc=0 log=$done_dir/$1.log
+	local name=$1 stamp=$done_dir/$1 rc=0 log=$done_dir/$1.log key
 
 	shift
-	if [ "$(cat "$stamp" 2>/dev/null)" = "$(key)" ]; then
+	key=$(key)
+	if [ "$(cat "$stamp" 2>/dev/null)" = "$key" ] && [ -s "$log" ]; then
 		say "$name: passed before"
 	else
 		rm -f "$stamp"
 		run_logged "$log" "$name" "$@" || rc=$?
-		[ $rc != 0 ] || key >"$stamp"
+		[ $rc -lt 128 ] || exit $rc
+		[ $rc != 0 ] || echo "$key" >"$stamp"
 	fi
 	if [ $rc = 0 ]; then
 		lines+=("- \`make $name\`: $(tail -n 1 "$log" | sed 's/^\[[0-9:]*\] //')")
@@ -52,8 +58,6 @@ into_readme()
 {
 	local new=$done_dir/README.md
 
-	[ "$(grep -c -E '^<!-- (end of )?release-check -->$' "$top/README.md")" = 2 ] ||
-		die $EX_FAIL "README.md has no place for the table: two lines, <!-- release-check --> and <!-- end of release-check -->"
 	awk -v table="$1" '
 		/^<!-- end of release-check -->$/ { skip = 0 }
 		!skip { print }
@@ -66,12 +70,18 @@ into_readme()
 }
 
 mkdir -p "$done_dir"
+[ "$(grep -x -E '<!-- (end of )?release-check -->' "$top/README.md" | tr '\n' ' ')" = \
+  '<!-- release-check --> <!-- end of release-check --> ' ] ||
+	die $EX_FAIL "README.md has no place for the table: two lines, <!-- release-check --> and <!-- end of release-check -->"
 "$top/scripts/tree.sh"
+"$top/scripts/export.sh" --check ||
+	die $EX_BUILD "what is in build/linux is not what is in patches/: \`make export\` or \`make tree\` first"
 for arch in ${ARCHES:-$(arch_list)}; do
 	for DEBUG in 0 1; do
 		export DEBUG ARCHES=$arch
 		rc=0
 		"$top/scripts/test.sh" || rc=$?
+		[ $rc -lt 128 ] || exit $rc
 		[ $code != 0 ] || code=$rc
 	done
 done
@@ -88,6 +98,6 @@ step bench "$top/scripts/bench.sh"
 	printf '%s\n' "${lines[@]}"
 } >"$build/release-check.md"
 cat "$build/release-check.md"
-"$top/scripts/archs.sh" --table >/dev/null || code=${code/#0/$EX_FAIL}
+"$top/scripts/archs.sh" --table >/dev/null || [ $code != 0 ] || code=$EX_FAIL
 into_readme "$build/release-check.md"
 exit "$code"

@@ -32,27 +32,33 @@ import_base()
 	local src=$1 new=$2 version
 
 	rm -rf "$new"
-	unpack "$src" "$new"
+	unpack "$src" "$new" && cd "$new" || return
 	version=$(source_version "$new")
-	cd "$new"
-	git init -q -b main .
+	git init -q -b main . || return
 	git config gc.auto 0
 	git config core.fsync none
 	git config core.looseCompression 1
 	git config advice.detachedHead false
-	git add -Af .
+	git add -Af . || return
 	# The same commit on every machine
 	GIT_AUTHOR_NAME=nstree GIT_AUTHOR_EMAIL=nstree@localhost \
 	GIT_COMMITTER_NAME=nstree GIT_COMMITTER_EMAIL=nstree@localhost \
 	GIT_AUTHOR_DATE='1 Jan 2026 00:00:00 +0000' GIT_COMMITTER_DATE='1 Jan 2026 00:00:00 +0000' \
-		git commit -q --no-gpg-sign --no-verify -m "Linux $version"
+		git commit -q --no-gpg-sign --no-verify -m "Linux $version" || return
 	git tag base
 }
 
 # A tree that is there stays unless another base is asked for.
 if [ -n "${KSRC:-}${BASE_TARBALL:-}" ]; then
 	want=$(realpath -m "${KSRC:-$BASE_TARBALL}")
-	[ ! -e "$want/.git" ] || want="$want $(git -C "$want" rev-parse HEAD)"
+	if [ -e "$want/.git" ]; then
+		[ -z "$(git -C "$want" status --porcelain -uno)" ] ||
+			say "note: $want has uncommitted changes, which are left out"
+		want="$want $(git -C "$want" rev-parse HEAD)"
+	elif [ -e "$want" ]; then
+		# Names, sizes and times are enough to see that it is another one.
+		want="$want $(find "$want" -type f -printf '%P %s %T@\n' | LC_ALL=C sort | sha256sum | cut -d' ' -f1)"
+	fi
 else
 	want=$base_version
 fi
@@ -60,6 +66,7 @@ have=$(cat "$origin" 2>/dev/null) || have=
 
 if [ "$want" = "$base_version" ] && [ "${have#/}" != "$have" ]; then
 	want=$have	# named once is enough
+	say "base: ${have% *}, as named before (rm -rf build/linux for v$base_version)"
 fi
 
 if [ "$have" != "$want" ]; then
@@ -67,8 +74,8 @@ if [ "$have" != "$want" ]; then
 	src=$("$top/scripts/fetch.sh")
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \
 	run_logged "$build/log/tree.log" "unpacking ${src##*/} into build/linux" import_base "$src" "$build/linux.new" ||
-		die $EX_BUILD "cannot unpack $src: is the disk full? (2.5 GB are needed)"
-	rm -rf "$linux" "$build/base/linux"
+		die $EX_BUILD "cannot unpack $src: is it complete, and the disk not full? (2.5 GB are needed)"
+	rm -rf "$linux" "$build/base/linux" "$build/each/linux"
 	mv "$build/linux.new" "$linux"
 	echo "$want" >"$origin"
 	: >"$applied"

@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # verify-each.sh: build after every patch of the series, with the usual configuration
-# and with configs/nons.config. A warning is a failure. What was built already is not
-# built again: interrupt it at will. Logs: build/each/.
+# and with configs/nons.config, and boot the usual one, with a selftest that holds on
+# any of them. A warning is a failure. What passed already is not done again: interrupt
+# it at will. Logs: build/each/.
 
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
 
 dir=$build/each
 done_list=$dir/done
-arch=${ARCH:-$(uname -m)}
-[ -f "$top/configs/arch/$arch.conf" ] || read -r arch _ < <(arch_list)
+arch_load "${ARCH:-$(default_arch)}"
 
 "$top/scripts/tree.sh"
 mkdir -p "$dir"
@@ -30,6 +30,7 @@ key()
 	local commit=$1 config=$2
 
 	{
+		echo "$config"
 		kgit rev-parse "$commit^{tree}"
 		cat "$top/configs/base.config" "$top/configs/arch/$arch.conf"
 		[ "$config" = usual ] || cat "$top/configs/$config.config"
@@ -48,6 +49,8 @@ one()
 	if [ "$config" != usual ] || kgit diff --quiet "$commit^" "$commit" -- "$mirror" include/uapi; then
 		opts+=(--kernel-only)
 	fi
+	# A build that was interrupted has told its warnings, and would not again.
+	! grep -q -s -E '(warning|error):' "$out"/log/{build,selftests}.log || rm -rf "$out/obj"
 	rm -rf "$out/log"
 	git -C "$dir/linux" checkout -q --detach "$commit" || return
 	"$top/scripts/build.sh" "${opts[@]}" --src "$dir/linux" --out "$out" "$arch" || return
@@ -58,7 +61,13 @@ one()
 			return 1
 		fi
 	done
+	[ "$config" = usual ] || return 0
+	KERNEL=$out/kernel.img KERNEL_OBJECTS=$out/obj LOGDIR=$out/log/boot TEST=init_ino_test \
+		RESUME='' "$top/scripts/boot.sh" test "$arch"
 }
+
+# Whose initramfs they boot
+"$top/scripts/build.sh" "$arch"
 
 mapfile -t commits < <(kgit rev-list --reverse base..HEAD)
 n=0 bad=()
@@ -88,5 +97,5 @@ for commit in "${commits[@]}"; do
 	done
 done
 
-[ ${#bad[@]} = 0 ] || die $EX_FAIL "does not build after patch ${bad[*]}: see $dir/"
-say "every one of ${#commits[@]} patches builds"
+[ ${#bad[@]} = 0 ] || die $EX_FAIL "does not build and boot after patch ${bad[*]}: see $dir/"
+say "builds and boots after every one of ${#commits[@]} patches"

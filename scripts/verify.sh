@@ -6,6 +6,7 @@
 #
 #	ARCH=name	the architecture that sparse and W=1 look at
 #	COCCI=1		coccicheck too, which takes minutes
+#	STRICT=1	what cannot be checked here is a failure (but coccicheck)
 
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
@@ -420,8 +421,7 @@ check_shellcheck()
 	shellcheck -x "${files[@]}"
 }
 
-arch=${ARCH:-$(uname -m)}
-[ -f "$top/configs/arch/$arch.conf" ] || read -r arch _ < <(arch_list)
+arch_load "${ARCH:-$(default_arch)}"
 
 [ -s "$series" ] || die $EX_BUILD "$series: there is no series here"
 for c in "$@"; do
@@ -433,7 +433,7 @@ mkdir -p "$dir/log"
 # Whatever is compared with build/linux needs it to be what series and patches/ say.
 "$top/scripts/tree.sh" || die $EX_BUILD "the series does not apply: the rest cannot be checked"
 
-pass=0 fail=0 skip=0
+pass=0 fail=0 skip=0 strict=0
 for c in "${@:-${checks[@]}}"; do
 	log=$dir/log/$c
 	[ ! -t 1 ] || printf '%s ...' "$(about "$c")"
@@ -450,6 +450,7 @@ for c in "${@:-${checks[@]}}"; do
 	"$skipped")
 		say "SKIP $(about "$c"): $(tail -n 1 "$log")"
 		skip=$((skip + 1))
+		[ "$c" = coccicheck ] || strict=1
 		;;
 	*)
 		say "FAIL $(about "$c"); $log:"
@@ -461,3 +462,5 @@ done
 
 echo "$pass checks passed, $fail failed, $skip skipped"
 [ $fail = 0 ] || exit $EX_FAIL
+[ $strict = 0 ] || [ -z "${STRICT:-}" ] ||
+	die $EX_FAIL "STRICT=1, and some were skipped: what they lack is above"
