@@ -13,7 +13,8 @@
 # All but shell and bench end in report.sh, whose verdict is the exit code.
 #
 #	KERNEL=path		boot this image, not build/ARCH/kernel.img
-#	LOGDIR=path		logs go there, not to build/ARCH/log
+#	LOGDIR=path		logs go there, not to build/ARCH/log (all tests),
+#				log/one (TEST=), log/list (run) or log/MODE
 #	SMP=n MEMORY=size	CPUs (2, if the architecture can) and memory
 #	ACCEL=kvm		not -accel tcg
 #	APPEND=words		more for the kernel command line
@@ -90,6 +91,15 @@ add_selftests()
 	done <"$dir/kselftest-list.txt" >>"$root/tests"
 }
 
+# Who is given fewer programs than there should be sees all of them pass, too.
+check_programs()
+{
+	[ -s "$out/selftests/kselftest-list.txt" ] ||
+		die $EX_BUILD "no selftests in $out/selftests: run scripts/build.sh $arch"
+	[ -z "$compat_cc" ] || [ -s "$out/selftests32/kselftest-list.txt" ] || [ -e "$out/no-selftests32" ] ||
+		die $EX_BUILD "no 32-bit selftests in $out/selftests32: run scripts/build.sh $arch"
+}
+
 make_initramfs()
 {
 	root=$out/initramfs
@@ -126,7 +136,7 @@ make_initramfs()
 	# bench counts.
 	find "$root" -exec touch -h -d @0 {} +
 	(cd "$root" && find . -print0 | LC_ALL=C sort -z |
-		cpio -0 -o -H newc -R 0:0 --reproducible --quiet) | gzip -1n >"$out/initramfs.cpio.gz"
+		cpio -0 -o -H newc -R 0:0 --reproducible --quiet) | gzip -1n >"$log/initramfs.cpio.gz"
 }
 
 # Whether TEST= names anything, before a boot finds out.
@@ -223,7 +233,7 @@ qemu_command()
 	cmd+=(-device "virtio-serial-$virtio"
 	      -chardev "file,id=report,path=$log/report.ktap"
 	      -device 'virtserialport,chardev=report,name=report'
-	      -kernel "$kernel" -initrd "$out/initramfs.cpio.gz" -append "$append")
+	      -kernel "$kernel" -initrd "$log/initramfs.cpio.gz" -append "$append")
 
 	{
 		echo '#!/bin/sh'
@@ -238,7 +248,7 @@ inputs()
 {
 	{
 		sha256sum <"$kernel"
-		sha256sum <"$out/initramfs.cpio.gz"
+		sha256sum <"$log/initramfs.cpio.gz"
 		sed "s/ NS_NONCE=[^ ]*//; s/ ${cmdline_tsc:-no_tsc}=[^ ]*//" <<<"${cmd[*]}"
 	} | sha256sum | cut -d' ' -f1
 }
@@ -261,6 +271,14 @@ show_progress()
 		[ "$mode" = soak ] && [ $((shown % 10)) != 0 ] && continue
 		say "$arch: $(grep -E '^(not )?ok [0-9]' "$log/report.ktap" | sed -n "${shown}p")"
 	done
+}
+
+# die_of SIGNAL: so that who started this script does not go on either. The guest is
+# taken along by the trap on EXIT.
+die_of()
+{
+	trap - "$1"
+	kill -s "$1" $$
 }
 
 # Wait for qemu, but not for ever. Sets status: exit=N, timeout, or quiet.
@@ -304,10 +322,18 @@ test|base|soak|run|shell|bench) ;;
 esac
 arch_load "${2:?usage: boot.sh $mode ARCH (one of $(arch_list))}"
 [ "$mode" != soak ] || [ -n "${TEST:-}" ] || die 2 "soak: say which, TEST=program or TEST=program:case"
+[ "$mode" != soak ] || [[ ${COUNT:=100} =~ ^[1-9][0-9]{0,5}$ ]] ||
+	die 2 "COUNT=$COUNT: how often, a number from 1 to 999999"
 
 kernel=${KERNEL:-$out/kernel.img}
-log=${LOGDIR:-$out/log}
-[ "$mode" != base ] || log=${LOGDIR:-$out/log/base}
+# What make archs lists is the last complete run, and log/run is a file of it.
+case $mode,${TEST:-} in
+test,)		log=$out/log ;;
+test,*|base,?*)	log=$out/log/one ;;
+run,*)		log=$out/log/list ;;
+*)		log=$out/log/$mode ;;
+esac
+log=${LOGDIR:-$log}
 nonce=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
 # The command line goes into the guest's random numbers, and so into its figures.
 [ "$mode" != bench ] || nonce=be7c4be7c4be7c4b
@@ -320,7 +346,12 @@ esac
 kernel=$(realpath "$kernel")
 mkdir -p "$log" "$out/log"
 log=$(realpath "$log")
+exec {lock}>"$out/.lock"
+flock -n "$lock" || die $EX_BUILD "$out is in use by another build or boot: wait for its end"
 
+case $mode in
+test|soak) check_programs ;;
+esac
 make_initramfs
 case $mode in
 test|base|soak) check_selection ;;
@@ -338,23 +369,28 @@ rm -f "$log"/{console.log,report.ktap,run,qemu-stderr}
 : >"$log/report.ktap"
 
 if [ "$mode" = shell ]; then
-	exec "${cmd[@]}"
+	exec "${cmd[@]}" {lock}>&-
 fi
+
+tree=$(kgit rev-parse 'HEAD^{tree}' 2>/dev/null) || :
+dirty=$(kgit --no-optional-locks status --porcelain -uno 2>/dev/null) || :
 
 say "$arch: booting ($mode), log in $log"
 begin=$SECONDS
-"${cmd[@]}" </dev/null >/dev/null 2>"$log/qemu-stderr" &
+# shellcheck disable=SC2046	# words
+trap 'kill -9 $(jobs -p) 2>/dev/null || :; wait' EXIT
+trap 'die_of INT' INT
+trap 'die_of TERM' TERM
+"${cmd[@]}" </dev/null >/dev/null 2>"$log/qemu-stderr" {lock}>&- &
 qemu_pid=$!
-trap 'kill -9 $qemu_pid 2>/dev/null || :' EXIT
-trap 'exit 130' INT TERM
 if [ "$mode" = run ]; then
-	tail -n +1 -s 0.2 -f --pid=$qemu_pid "$log/console.log" &
+	tail -n +1 -s 0.2 -f --pid=$qemu_pid "$log/console.log" {lock}>&- &
 	tail_pid=$!
 fi
 status=
 watch
 [ "$mode" != run ] || wait "$tail_pid" || :
-trap - EXIT
+trap - EXIT INT TERM
 
 # What report.sh has to know, also long after.
 cat >"$log/run" <<-END
@@ -369,7 +405,13 @@ cat >"$log/run" <<-END
 	seconds=$((SECONDS - begin))
 	objects=${KERNEL_OBJECTS:-$out/obj}
 	cross=$cross
+	tree=$tree
 END
+{
+	[ -z "$dirty" ] || echo dirty=yes
+	[ -z "${KERNEL:-}" ] || echo "kernel=$KERNEL"
+	[ -z "${APPEND:-}" ] || echo "append=$APPEND"
+} >>"$log/run"
 
 [ "$mode" != bench ] || exit 0
 exec "$top/scripts/report.sh" "$log"

@@ -57,11 +57,15 @@ if [ -n "$base" ]; then
 	fi
 fi
 src=${src:-$linux} dir=${dir:-$out}
-obj=$dir/obj log=$dir/log
+obj=$dir/obj log=$dir/log no32=$dir/no-selftests32
 what="$arch${variant:+ ($variant)}${base:+, base}"
 
 [ -e "$src/Makefile" ] || die $EX_BUILD "$src is not there: \`make tree\` first"
 mkdir -p "$obj" "$log"
+exec {lock}>"$dir/.lock"
+flock -n "$lock" || die $EX_BUILD "$dir is in use by another build or boot: wait for its end"
+# What showed the progress has inherited it, and may sleep on.
+trap 'flock -u "$lock"' EXIT
 
 requested()
 {
@@ -139,7 +143,7 @@ if [ -n "$tests" ]; then
 		die $EX_BUILD "the headers for $what do not build: see $log/headers.log"
 	run_logged "$log/selftests.log" "$what: selftests" install_tests "$ccache${cross}gcc" selftests ||
 		die $EX_BUILD "the selftests for $what do not build: see $log/selftests.log"
-	rm -rf "$dir/selftests32"
+	rm -rf "$dir/selftests32" "$no32"
 	if [ -n "$compat_cc" ] && echo 'int main(void) { return 0; }' |
 	   $compat_cc -static -x c -o "$log/compat-cc" - 2>"$log/compat-cc.log"; then
 		if [ "$compat_karch" != "$karch" ]; then
@@ -150,7 +154,8 @@ if [ -n "$tests" ]; then
 		run_logged "$log/selftests32.log" "$what: 32-bit selftests" install_tests "$ccache$compat_cc" selftests32 ||
 			die $EX_BUILD "the 32-bit selftests for $what do not build: see $log/selftests32.log"
 	elif [ -n "$compat_cc" ]; then
-		say "note: $compat_cc cannot link, 32-bit selftests are left out (apt-get install ${packages_optional[*]})"
+		say "note: $compat_cc cannot link, 32-bit selftests are left out (apt-get install ${packages_optional[*]})" |
+			tee "$no32"		# for boot.sh and test.sh
 	fi
 fi
 

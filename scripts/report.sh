@@ -31,10 +31,13 @@ splats=(
 	# sanitizers and checkers
 	'KASAN:' 'UBSAN:' 'KCSAN:' 'KMSAN:' 'KFENCE:' 'refcount_t:' 'ODEBUG: [^s]'
 	'unreferenced object' 'percpu ref .* <= 0'
+	'ref_tracker: [^m]' 'waiting for .* to become free'
 	# scheduling
 	'blocked for more than' '(soft|hard) lockup' 'hard LOCKUP' 'scheduling while atomic'
 	'sleeping function called from invalid' 'bad: scheduling from the idle thread'
 	'Out of memory:' 'workqueue lockup' 'nobody cared'
+	# what could be sick and cannot be seen any more
+	'kmemleak: Kernel memory leak detector disabled' 'printk messages dropped'
 )
 pattern=$(IFS='|'; echo "${splats[*]}")
 
@@ -56,7 +59,9 @@ parse()
 	function put(kind, name, why) { print kind "\t" name "\t" why; n[kind]++ }
 	function skipped(name, why) {
 		sub(/^SKIP */, "", why)
-		if (name in allowed)
+		if (mode == "soak")
+			put("F", name, "skipped, and so nothing was repeated: " why)
+		else if (name in allowed)
 			put("S", name, why)
 		else
 			put("F", name, "skipped, which scripts/allowed-skips does not allow: " why)
@@ -202,6 +207,26 @@ compare()
 	}' "$1" -
 }
 
+# The console, line by line, without what allocations that fail on purpose leave there
+# (nsactive_fault_test): vmalloc() is alone in telling where, in a report that ends with
+# Mem-Info. Whatever else is between is still seen.
+# shellcheck disable=SC2317	# see look=
+without_injected()
+{
+	awk '
+		{ line[NR] = $0 }
+		/vmalloc error: .* allocation failed/ { from = NR }
+		/Mem-Info:/ {
+			for (i = from; from && NR - from <= 150 && i < NR; i++)
+				sub(/.*Call [Tt]race:.*/, "", line[i])
+			from = 0
+		}
+		END {
+			for (i = 1; i <= NR; i++)
+				print line[i]
+		}' "$console"
+}
+
 # The first splat, with what leads to it and what follows, up to its end.
 first_splat()
 {
@@ -221,7 +246,7 @@ show_splat()
 	vmlinux=$objects/vmlinux
 	echo "--- the first splat, line $splat of $log/console.log"
 	if [ -f "$vmlinux" ] && [ -x "$linux/scripts/decode_stacktrace.sh" ] &&
-	   "$(info cross)readelf" -S "$vmlinux" 2>/dev/null | grep -q '\.debug_info'; then
+	   "$(info cross)readelf" -S "$vmlinux" 2>/dev/null | grep '\.debug_info' >/dev/null; then
 		first_splat | CROSS_COMPILE=$(info cross) "$linux/scripts/decode_stacktrace.sh" \
 			"$vmlinux" "$linux" 2>/dev/null || first_splat
 	else
@@ -230,7 +255,8 @@ show_splat()
 	fi
 }
 
-# Long lists are cut: what is cut stays in the logs.
+# Long lists are cut: what is cut stays in the logs. Not by head, which leaves when it
+# has enough, and the script with it by SIGPIPE.
 show_failures()
 {
 	[ "$failed" != 0 ] || return 0
@@ -242,7 +268,7 @@ show_failures()
 			for (i = (n > 40 ? n - 39 : 1); i <= n; i++)
 				print "    " d[i]
 		}
-		{ n = 0 }' "$records" | head -n 300
+		{ n = 0 }' "$records" | sed -n 1,300p
 }
 
 log=${1:?usage: report.sh LOGDIR|ARCH}
@@ -279,10 +305,9 @@ passed=$(grep -c '^P' "$records" || :)
 failed=$(grep -c '^F' "$records" || :)
 skipped=$(grep -c '^S' "$records" || :)
 IFS=$'\t' read -r _ how why <<<"$(tail -n 1 "$records")"
-# nsactive_fault_test has allocations fail, and vmalloc() is alone in telling where.
-injected=
-[ "$(info variant)" != debug ] || injected='/vmalloc error: .* allocation failed/,/Mem-Info:/s/.*//'
-splat=$(sed "$injected" "$console" | grep -n -m 1 -a -E "$pattern" | cut -d: -f1) || :
+look=(cat "$console")
+[ "$(info variant)" != debug ] || look=(without_injected)
+splat=$("${look[@]}" | grep -n -m 1 -a -E "$pattern" | cut -d: -f1) || :
 
 # What is worse comes first: a splat explains whatever follows it.
 if [ -n "$splat" ]; then
@@ -325,7 +350,7 @@ if [ "$mode" = base ]; then
 				print "  " changed " are not as recorded, without harm: scripts/base-selftests.sh record"
 		}' "$records"
 fi
-sed -n 's/^N\t/  /p' "$records" | head -n 70
+sed -n 's/^N\t/  /p' "$records" | sed -n 1,70p
 if [ "$code" != "$EX_PASS" ]; then
 	show_failures
 	[ -z "$splat" ] || show_splat

@@ -3,7 +3,8 @@
 #
 # Tests of the harness itself. Defects are planted in recordings of a good boot
 # (scripts/testdata/), and report.sh must turn red with the right code; the good
-# one must be green. Takes a second and needs no kernel.
+# one must be green. And the scripts are run on a tree where a file is the kernel and
+# a script is qemu. Takes some seconds; needs gcc and no kernel.
 #
 # test-harness.sh --boot ARCH: the same with real boots of what is built, where init
 # misbehaves on purpose (PLANT=).
@@ -98,6 +99,16 @@ recorded()
 	check $EX_PASS '5 0 0' 'PASS' 'an allocation that fails, with DEBUG=1'
 	sed -i '9i WARNING: CPU: 0' "$console"
 	check $EX_SPLAT '5 1 0' 'SPLAT: WARNING' 'a warning after that'
+	sed -i '8i WARNING: CPU: 1' "$console"
+	check $EX_SPLAT '5 1 0' 'SPLAT: WARNING: CPU: 1' 'a warning in the middle of it'
+	fresh
+	echo variant=debug >>"$run"
+	sed -i '6i x: vmalloc error: size 1, vm_struct allocation failed\nWARNING: CPU: 0' "$console"
+	check $EX_SPLAT '5 1 0' 'SPLAT: WARNING' 'an allocation that fails and is not told to the end'
+	sed -i '7c Call trace:' "$console"
+	seq -f 'line %g' 160 | sed -i '7r /dev/stdin' "$console"
+	sed -i '167a Mem-Info:' "$console"
+	check $EX_SPLAT '5 1 0' 'SPLAT: Call trace' 'an end that belongs to something else'
 	fresh
 	sed -i '/init: end/,$d' "$console"
 	printf '%s\r\n' '[    2.0] Kernel panic - not syncing: Attempted to kill init!' >>"$console"
@@ -159,6 +170,13 @@ recorded()
 	check $EX_FAIL '4 1 0' 'Expected 1 == 2' 'a failing test, with its message'
 	check $EX_FAIL '4 1 0' '^not ok namespaces:two_test:fixture.variant.third' 'its name'
 	fresh
+	seq 1800 | sed 's/.*/  not ok & fixture.a_case_with_a_name_of_some_length_so_that_a_pipe_is_full_&/' |
+		sed -i -e '/^  ok 1 fixture/{r /dev/stdin' -e 'd}' "$ktap"
+	sed -i 's/^ok 2 .*/not ok 2 namespaces:two_test # exit=1/; /^# health/i # more' "$ktap"
+	check $EX_FAIL '4 1800 0' 'FAIL \(4 passed, 1800 failed' 'more failures than are shown'
+	sed -i '6i WARNING: CPU: 0' "$console"
+	check $EX_SPLAT '4 1800 0' '^--- the first splat' 'the same, with a splat'
+	fresh
 	sed -i 's/^  ok 1 fixture/  not ok 1 fixture/' "$ktap"
 	check $EX_FAIL '4 1 0' 'not ok namespaces:two_test:' 'a failed case in a program that is ok'
 	fresh
@@ -211,6 +229,16 @@ recorded()
 	ALLOWED_SKIPS=$work/skips check $EX_PASS '4 0 1' 'skipped: .*third: not here' 'a skip that is allowed without DEBUG=1'
 	echo variant=debug >>"$run"
 	ALLOWED_SKIPS=$work/skips check $EX_FAIL '4 1 0' 'third.*allowed-skips' 'the same skip with DEBUG=1'
+
+	# A soak: only how each round ended
+	fresh
+	sed -i 's/^mode=.*/mode=soak/' "$run"
+	sed -i '/^  /d' "$ktap"
+	check $EX_PASS '3 0 0' 'PASS' 'a soak'
+	sed -i 's/^ok 2.*/& # SKIP no listns/' "$ktap"
+	check $EX_FAIL '2 1 0' 'not ok namespaces:two_test .*no listns' 'a soak that skips every case'
+	echo 'namespaces:two_test because' >"$work/skips"
+	ALLOWED_SKIPS=$work/skips check $EX_FAIL '2 1 0' 'nothing was repeated' 'the same, where it may be skipped'
 
 	# The base's own tests
 	fresh_base
@@ -277,6 +305,116 @@ recorded()
 	return 0
 }
 
+# A tree with the architecture "fake": its kernel is a file, and its qemu a script that
+# plays the good recording, or sends the signal $FAKE_SIGNAL to boot.sh and hangs.
+fake_tree()
+{
+	unset TEST COUNT DEBUG VARIANT ARCHES RESUME STRICT LOGDIR KERNEL APPEND PLANT SMP MEMORY ACCEL
+	fake=$work/fake out=$work/fake/build/fake
+	mkdir -p "$out" "$fake/build/linux/samples/vfs"
+	echo 'int main(void) { return 0; }' >"$fake/build/linux/samples/vfs/list-namespaces.c"
+	cp -r "$top/configs" "$top/scripts" "$fake"
+	rm "$fake"/configs/arch/*
+	cat >"$fake/configs/arch/fake.conf" <<-END
+		karch=fake image=vmlinux virtio=device console=ttyS0 kconfig=none
+		by_default=yes
+		cross=$(uname -m)-linux-gnu- compat_cc=gcc32 packages_optional=(package32)
+		qemu=($fake/qemu)
+	END
+	cat >"$fake/qemu" <<-END
+		#!/bin/bash
+		echo \$\$ >$work/qemu-pid
+		if [ -n "\$FAKE_SIGNAL" ]; then
+			kill -s "\$FAKE_SIGNAL" \$PPID
+			exec sleep 60
+		fi
+		console="\$*" report="\$*" now="\$*"
+		console=\${console#*id=console,path=} report=\${report#*id=report,path=} now=\${now#*NS_NONCE=}
+		sed "s/$nonce/\${now%% *}/" $data/good.console >"\${console%% *}"
+		sed "s/$nonce/\${now%% *}/" $data/good.ktap >"\${report%% *}"
+	END
+	printf '#!/bin/sh\n' >"$fake/scripts/test-harness.sh"
+	chmod +x "$fake/qemu"
+	: >"$out/kernel.img"
+	git init -q "$fake/build/linux"
+	: >"$fake/build/linux/file"
+	git -C "$fake/build/linux" add file
+	git -C "$fake/build/linux" -c user.name=x -c user.email=x commit -q --no-verify -m x
+}
+
+# fake CODE REGEX WHAT COMMAND...: the command, in that tree
+fake()
+{
+	local want=$1 regex=$2 what=$3 rc=0
+
+	shift 3
+	count=$((count + 1))
+	# Without exit, the subshell is the command, and this one tells of its death.
+	(cd "$fake" && "$@"; exit) >"$work/out" 2>&1 </dev/null || rc=$?
+	if [ $rc != "$want" ] || { [ -n "$regex" ] && ! grep -q -E -e "$regex" "$work/out"; }; then
+		bad=$((bad + 1))
+		echo "not ok: $what: code $rc instead of $want, or no /$regex/ in the output"
+		sed 's/^/  | /' "$work/out"
+	fi
+}
+
+scripts_on_fakes()
+{
+	local s
+
+	fake_tree
+	# What is to be booted
+	fake $EX_BUILD 'no selftests in .*build.sh fake' 'no selftests' scripts/boot.sh test fake
+	mkdir -p "$out/selftests/namespaces"
+	echo namespaces:one_test >"$out/selftests/kselftest-list.txt"
+	cp "$fake/qemu" "$out/selftests/namespaces/one_test"
+	fake $EX_BUILD 'no 32-bit selftests in .*build.sh fake' 'no 32-bit programs' scripts/boot.sh test fake
+	echo 'gcc32 cannot link' >"$out/no-selftests32"
+	fake 0 '^fake, without 32-bit programs: 5 passed, 0 failed' '32-bit programs left out' scripts/test.sh --no-build
+	STRICT=1 fake $EX_FAIL 'make deps.*package32' 'the same with STRICT=1' scripts/test.sh --no-build
+	fake 2 'ARCHES' 'no architecture at all' env ARCHES=' ' scripts/test.sh
+	for s in 0 -1 abc; do
+		TEST=one_test COUNT=$s fake 2 "COUNT=$s.*number" "a soak of $s rounds" scripts/boot.sh soak fake
+	done
+
+	# What is known of a boot later, and where
+	s=$(git -C "$fake/build/linux" rev-parse 'HEAD^{tree}')
+	fake 0 "^tree=$s" 'the tree that was booted' cat "$out/log/run"
+	fake 1 '' 'nothing that is not so' grep -E '^(dirty|append|kernel)=' "$out/log/run"
+	fake 0 "$out/log/initramfs.cpio.gz" 'the initramfs beside the log' cat "$out/log/qemu-cmd"
+	TEST=one_test fake 0 '^fake.*: 5 passed' 'one program' scripts/test.sh --no-build
+	TEST=one_test fake 0 'PASS' 'a soak' scripts/boot.sh soak fake
+	fake 0 'PASS' 'a list of namespaces' scripts/boot.sh run fake
+	fake 0 '^test=$' 'the log of the complete run' cat "$out/log/run"
+	fake 0 '5 0 0' 'its sum' cat "$out/log/summary"
+	fake 0 '^test=one_test$' 'the log of one program' cat "$out/log/one/run"
+	fake 0 '^mode=soak$' 'the log of a soak' cat "$out/log/soak/run"
+	fake 0 '^mode=run$' 'the log of a list' cat "$out/log/list/run"
+	echo edited >"$fake/build/linux/file"
+	APPEND=a=b SMP=1 fake 0 '^fake.*, with APPEND=a=b, with SMP=1: 5 passed' 'words for the kernel' scripts/test.sh --no-build
+	fake 0 'dirty=yes append=a=b' 'an edited tree, and words for the kernel' xargs -a "$out/log/run"
+
+	# One at a time
+	: >"$fake/build/linux/Makefile"
+	fake $EX_BUILD "$out is in use" 'two boots at a time' flock "$out/.lock" scripts/boot.sh test fake
+	fake $EX_BUILD "$out is in use" 'a build and a boot at a time' flock "$out/.lock" scripts/build.sh fake
+	fake $EX_BUILD 'fake.*: 0 passed, 1 failed' 'a test beside them' flock "$out/.lock" scripts/test.sh --no-build
+	fake 0 '5 0 0' 'the sum of the other' cat "$out/log/summary"
+
+	# Ctrl-C
+	for s in INT TERM; do
+		FAKE_SIGNAL=$s fake $((128 + $(kill -l $s))) '' "SIG$s" scripts/boot.sh test fake
+		fake 1 '' "the guest after SIG$s" kill -0 "$(cat "$work/qemu-pid")"
+	done
+	FAKE_SIGNAL=TERM fake 143 'interrupted' 'a boot that is killed, and another to come' \
+		env ARCHES='fake fake' scripts/test.sh --no-build
+
+	mkdir -p "$out/log/base"
+	echo 9 0 0 | tee "$out/log/summary" >"$out/log/base/summary"
+	fake $EX_BUILD '^fake.*: 0 passed, 1 failed' 'a build that fails' scripts/test.sh
+	fake 0 '' 'no sums of a run before' find "$out/log" "$out/log/base" -maxdepth 1 -name summary -exec false {} +
+}
+
 # boot PLANT CODE REGEX
 boot()
 {
@@ -296,6 +434,7 @@ boot()
 case ${1:-} in
 '')
 	recorded
+	scripts_on_fakes
 	;;
 --boot)
 	arch_load "${2:?usage: test-harness.sh [--boot ARCH]}"

@@ -9,6 +9,7 @@
 #	ARCHES="..."		which; those of configs/arch with by_default=yes, if not given
 #	TEST=program[:case]	one program of the series only
 #	DEBUG=1			with configs/debug.config, in build/ARCH-debug
+#	STRICT=1		red without the 32-bit programs that could be built
 
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
@@ -19,7 +20,6 @@ lines=()
 # one MODE: returns its code, and leaves the numbers in $log/summary
 one()
 {
-	rm -f "$log/summary"
 	if [ "$build_first" = 1 ]; then
 		if [ "$1" = test ]; then
 			"$top/scripts/build.sh" "$arch" || return
@@ -60,6 +60,7 @@ esac
 for arch in ${ARCHES:=$(default_arches)}; do
 	arch_load "$arch"
 done
+[[ $ARCHES == *[![:space:]]* ]] || die 2 "ARCHES names no architecture: one or more of $(arch_list)"
 
 "$top/scripts/test-harness.sh" || {
 	echo "0 passed, 1 failed, 0 skipped"
@@ -70,16 +71,31 @@ for arch in $ARCHES; do
 	arch_load "$arch"
 	modes='test'
 	! base_fits || modes='test base'
+	logs=$out/log${TEST:+/one}
+	# Those of an earlier run, but not under the hands of another one.
+	mkdir -p "$logs"
+	flock -n "$out/.lock" rm -f "$logs/summary" "$logs/base/summary" || :
 	for mode in $modes; do
 		rc=0 p=0 f=0 s=0 what=
-		log=$out/log
-		[ "$mode" = test ] || what=", the base's tests" log=$out/log/base
+		log=$logs
+		[ "$mode" = test ] || what=", the base's tests" log=$logs/base
 		one "$mode" || rc=$?
-		if [ -s "$log/summary" ]; then
+		[ $rc -lt 128 ] || die $rc "$arch$what: interrupted (code $rc), and nothing more is run"
+		if [ $rc != $EX_BUILD ] && [ -s "$log/summary" ]; then
 			read -r p f s <"$log/summary"
 		elif [ $rc = 0 ]; then
 			rc=$EX_LOST
 		fi
+		if [ "$mode" = test ] && [ -n "$compat_cc" ] && [ -e "$out/no-selftests32" ]; then
+			what+=", without 32-bit programs"
+			if [ $rc = 0 ] && [ "${STRICT:-0}" != 0 ]; then
+				say "$arch: STRICT=1, and no 32-bit programs: run \`make deps\` as root, it installs ${packages_optional[*]}"
+				rc=$EX_FAIL
+			fi
+		fi
+		for v in KERNEL APPEND PLANT SMP MEMORY ACCEL; do
+			[ -z "${!v:-}" ] || what+=", with $v=${!v}"
+		done
 		# Whatever is red is a failure in the sum, too.
 		[ $rc = 0 ] || [ "$f" != 0 ] || f=1
 		passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
