@@ -359,9 +359,14 @@ esac
 kernel_command_line
 qemu_command
 inputs=$(inputs)
+tree=$(kgit rev-parse 'HEAD^{tree}' 2>/dev/null) || :
+dirty=$(kgit --no-optional-locks status --porcelain -uno 2>/dev/null) || :
 if [ -n "${RESUME:-}" ] && passed_before; then
 	say "$arch: not booted again, the same passed on $(sed -n 's/^date=//p' "$log/run")"
 	cat "$log/again"
+	# The same kernel and programs are what this tree gives, too.
+	sed -i "s/^tree=.*/tree=$tree/; /^dirty=/d" "$log/run"
+	[ -z "$dirty" ] || echo dirty=yes >>"$log/run"
 	exit 0
 fi
 rm -f "$log"/{console.log,report.ktap,run,qemu-stderr}
@@ -371,9 +376,6 @@ rm -f "$log"/{console.log,report.ktap,run,qemu-stderr}
 if [ "$mode" = shell ]; then
 	exec "${cmd[@]}" {lock}>&-
 fi
-
-tree=$(kgit rev-parse 'HEAD^{tree}' 2>/dev/null) || :
-dirty=$(kgit --no-optional-locks status --porcelain -uno 2>/dev/null) || :
 
 say "$arch: booting ($mode), log in $log"
 begin=$SECONDS
@@ -408,6 +410,7 @@ cat >"$log/run" <<-END
 	tree=$tree
 END
 {
+	[ -z "$lacks" ] || echo "lacks=$lacks"
 	[ -z "$dirty" ] || echo dirty=yes
 	[ -z "${KERNEL:-}" ] || echo "kernel=$KERNEL"
 	[ -z "${APPEND:-}" ] || echo "append=$APPEND"

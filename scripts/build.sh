@@ -110,11 +110,14 @@ if [ "$(cat "$obj/.config.inputs" 2>/dev/null)" != "$inputs" ] || [ ! -f "$obj/.
 	rm -f "$obj/.config.inputs"
 	run_logged "$log/config.log" "$what: configuration" configure ||
 		die $EX_BUILD "configuration of $what failed: see $log/config.log"
-	lost=$(not_granted)
-	[ -z "$lost" ] ||
-		die $EX_BUILD "$what: requested, but not in $obj/.config, for lack of a dependency or because" \
-			"something selects it (look with make -C $src O=$obj ARCH=$karch menuconfig):"$'\n'"$lost"
 	echo "$inputs" >"$obj/.config.inputs"
+fi
+lost=$(not_granted)
+if [ -n "$lost" ]; then
+	rm -f "$obj/.config.inputs"
+	die $EX_BUILD "$what: requested, but not in $obj/.config, for lack of a dependency or because" \
+		"something selects it (look with make -C $src O=$obj ARCH=$karch menuconfig; the next build" \
+		"makes it anew):"$'\n'"$lost"
 fi
 
 if [ -n "$prepare" ]; then

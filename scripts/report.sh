@@ -52,7 +52,8 @@ info()
 # rest.
 parse()
 {
-	awk -v nonce="$nonce" -v mode="$mode" -v variant="$(info variant)" -v skips="$1" '
+	awk -v nonce="$nonce" -v mode="$mode" -v variant="$(info variant)" -v skips="$1" \
+		-v lacks="$(info lacks)" '
 	function drop_nr(s) { sub(/^ *(not )?ok [0-9]+ *(- *)?/, "", s); return s }
 	function text(s, i) { return (i = match(s, / +# +/)) ? substr(s, i + RLENGTH) : "" }
 	function bare(s, i) { return (i = match(s, / +# +/)) ? substr(s, 1, i - 1) : s }
@@ -61,7 +62,7 @@ parse()
 		sub(/^SKIP */, "", why)
 		if (mode == "soak")
 			put("F", name, "skipped, and so nothing was repeated: " why)
-		else if (name in allowed)
+		else if (name in allowed || (lacks != "" && index(tolower(why), lacks)))
 			put("S", name, why)
 		else
 			put("F", name, "skipped, which scripts/allowed-skips does not allow: " why)
