@@ -221,11 +221,11 @@ FIXTURE_SETUP(churn)
 	self->container = ns_actor_new(NS_ALL);
 	ASSERT_TRUE(!!self->host);
 	ASSERT_TRUE(!!self->container);
-	for (int k = 0; k < NS_NR_KINDS; k++)
+	for (int k = 0; k < ns_nr_kinds; k++)
 		self->containers[own++] = ns_id(self->container->pid, ns_kinds[k].name);
 
 	for (int i = 0; i < 2; i++) {
-		for (int k = 0; k < NS_NR_KINDS; k++) {
+		for (int k = 0; k < ns_nr_kinds; k++) {
 			__s64 id = ns_call(self->host, ns_do_new, ns_kinds[k].type);
 
 			ASSERT_LT(0, id);
@@ -249,18 +249,18 @@ FIXTURE_SETUP(churn)
 	/* A caller in the initial user namespace, which others make things in. */
 	self->user = ns_actor();
 	ASSERT_EQ(0, ns_call(self->user, ns_do_setuid, NS_UID_OTHER));
-	for (int k = 0; k < NS_NR_KINDS; k++)
+	for (int k = 0; k < ns_nr_kinds; k++)
 		self->users[k] = ns_id(self->user->pid, ns_kinds[k].name);
-	ns_sort(self->users, NS_NR_KINDS);
+	ns_sort(self->users, ns_nr_kinds);
 
 	/* The lists are in place: the listers, forked now, know them. */
-	add_lister("all, as root", ns_actor(), self->hosts, NR_LONG);
+	add_lister("all, as root", ns_actor(), self->hosts, host);
 	l = add_lister("one type, as root", ns_actor(), self->hosts_uts, 2);
 	l->types = UTS_NS;
 	l = add_lister("two types, as root", ns_actor(),
 		       self->hosts_uts_net, 4);
 	l->types = UTS_NS | NET_NS;
-	l = add_lister("by owner, as root", ns_actor(), self->hosts, NR_LONG);
+	l = add_lister("by owner, as root", ns_actor(), self->hosts, host);
 	l->owner = USER_NS_INIT_ID;
 	l = add_lister("all, as root of a container",
 		       ns_actor_in(self->container, NS_ALL), self->containers, own);
@@ -271,10 +271,10 @@ FIXTURE_SETUP(churn)
 	l->owner = LISTNS_CURRENT_USER;
 	l->exact = true;
 	l = add_lister("all, without privileges", ns_actor(), self->users,
-		       NS_NR_KINDS);
+		       ns_nr_kinds);
 	l->exact = true;
 	ASSERT_EQ(0, ns_call(l->a, ns_do_setuid, NS_UID_OTHER));
-	l = add_lister("open by id", ns_actor(), self->hosts, NR_LONG);
+	l = add_lister("open by id", ns_actor(), self->hosts, host);
 	l->fn = do_open_on;
 	l = add_lister("next mount namespace", ns_actor(),
 		       self->hosts_mnt, 2);

@@ -9,13 +9,15 @@
 
 /* So many of each type. */
 #define NR_EACH 3
-#define NR_OWNED (NR_EACH * NS_NR_KINDS + NS_NR_KINDS - 1)
+#define OWNED(kinds) ((NR_EACH + 1) * (kinds) - 1)
+#define NR_OWNED OWNED(ns_nr_kinds)
+#define MAX_OWNED OWNED(NS_NR_KINDS)
 
 /* All that it owns directly, with the types. */
-static __u64 owned[NR_OWNED];
-static __u32 types_of[NR_OWNED];
+static __u64 owned[MAX_OWNED];
+static __u32 types_of[MAX_OWNED];
 /* What a listing should be. */
-static __u64 want[NR_OWNED + 1];
+static __u64 want[MAX_OWNED + 1];
 
 /*
  * A container sees what it uses, and what its user namespace owns: for both it
@@ -28,7 +30,8 @@ FIXTURE(scan) {
 };
 
 static const size_t pages[] = {
-	1, 2, 3, 7, 16, NR_OWNED - 1, NR_OWNED, NR_OWNED + 1, 64, 1000,
+	1, 2, 3, 7, 16, OWNED(NS_NR_KINDS - 1) - 1, OWNED(NS_NR_KINDS - 1),
+	OWNED(NS_NR_KINDS - 1) + 1, MAX_OWNED - 1, MAX_OWNED, MAX_OWNED + 1, 64, 1000,
 };
 
 FIXTURE_SETUP(scan)
@@ -41,7 +44,7 @@ FIXTURE_SETUP(scan)
 	ASSERT_TRUE(!!self->container);
 	self->user = ns_id(self->container->pid, "user");
 
-	for (int k = 0; k < NS_NR_KINDS; k++) {
+	for (int k = 0; k < ns_nr_kinds; k++) {
 		if (ns_kinds[k].type == USER_NS)
 			continue;
 		want[nr++] = ns_id(self->container->pid, ns_kinds[k].name);
@@ -49,14 +52,14 @@ FIXTURE_SETUP(scan)
 	ns_sort(want, nr);
 	for (int i = 0; i < nr; i++) {
 		owned[i] = want[i];
-		for (int k = 0; k < NS_NR_KINDS; k++)
+		for (int k = 0; k < ns_nr_kinds; k++)
 			if (ns_id(self->container->pid, ns_kinds[k].name) == want[i])
 				types_of[i] = ns_kinds[k].type;
 	}
 
 	/* Of one type after the other, so that types alternate. */
 	for (int i = 0; i < NR_EACH; i++) {
-		for (int k = 0; k < NS_NR_KINDS; k++) {
+		for (int k = 0; k < ns_nr_kinds; k++) {
 			__s64 id = ns_call(self->container, ns_do_new, ns_kinds[k].type);
 
 			ASSERT_LT(0, id) {
@@ -89,7 +92,7 @@ static size_t want_types(__u32 types)
 static size_t want_visible(__u64 user)
 {
 	want[0] = user;
-	memcpy(want + 1, owned, sizeof(owned));
+	memcpy(want + 1, owned, NR_OWNED * sizeof(*owned));
 	return NR_OWNED + 1;
 }
 
@@ -187,7 +190,7 @@ TEST_F(scan, owner_filter_lists_only_what_is_owned_directly)
 TEST_F(scan, initial_user_namespace_owns_the_initial_namespaces)
 {
 	ns_list(self->host, NS_REQ(.user_ns_id = USER_NS_INIT_ID), 1000);
-	for (int k = 0; k < NS_NR_KINDS; k++) {
+	for (int k = 0; k < ns_nr_kinds; k++) {
 		if (ns_kinds[k].type == USER_NS)
 			continue;
 		EXPECT_TRUE(ns_listed(self->host, ns_kinds[k].init_id)) {
@@ -249,7 +252,7 @@ TEST_F(scan, size_of_pages_makes_no_difference)
 	struct ns_actor *a = self->container;
 	struct ns_id_req req;
 	unsigned int mode = 0;
-	__u64 whole[NR_OWNED + 1];
+	__u64 whole[MAX_OWNED + 1];
 
 	while (next_mode(self->user, &mode, &req)) {
 		ssize_t nr = ns_list(a, req, 1000);
@@ -326,7 +329,7 @@ TEST_F(scan, every_id_is_a_place_to_go_on_from)
 	struct ns_actor *a = self->container;
 	struct ns_id_req req;
 	unsigned int mode = 0;
-	__u64 whole[NR_OWNED + 1];
+	__u64 whole[MAX_OWNED + 1];
 
 	while (next_mode(self->user, &mode, &req)) {
 		ssize_t nr = ns_list(a, req, 1000);
@@ -357,7 +360,7 @@ TEST_F(scan, listing_goes_on_after_the_last_id_seen_is_gone)
 	struct ns_actor *a = self->container;
 
 	/* One of each type goes, as the last of what a page returned. */
-	for (int i = NS_NR_KINDS - 1; i < 2 * NS_NR_KINDS - 1; i++) {
+	for (int i = ns_nr_kinds - 1; i < 2 * ns_nr_kinds - 1; i++) {
 		struct ns_id_req req = NS_REQ(.user_ns_id = self->user);
 		int rest = NR_OWNED - i - 1;
 
@@ -386,15 +389,15 @@ TEST_F(scan, listing_goes_on_after_the_last_id_seen_is_gone)
 
 TEST_F(scan, what_stays_comes_once_whatever_else_comes_and_goes)
 {
-	const int victims = NR_OWNED - 2 * NS_NR_KINDS, stay = NR_OWNED - NS_NR_KINDS;
+	const int victims = NR_OWNED - 2 * ns_nr_kinds, stay = NR_OWNED - ns_nr_kinds;
 	struct ns_id_req req = NS_REQ(.user_ns_id = self->user);
 	struct ns_actor *a = self->container;
 	__s64 made = 0;
 
 	/* One of each type goes, out of the middle, before it is its turn. */
 	memmove(want, owned, victims * sizeof(*want));
-	memmove(want + victims, owned + victims + NS_NR_KINDS,
-		NS_NR_KINDS * sizeof(*want));
+	memmove(want + victims, owned + victims + ns_nr_kinds,
+		ns_nr_kinds * sizeof(*want));
 
 	for (int seen = 0; seen < stay; seen++) {
 		__u64 id = 0;
@@ -404,7 +407,7 @@ TEST_F(scan, what_stays_comes_once_whatever_else_comes_and_goes)
 		req.ns_id = id;
 
 		if (seen == 2)
-			for (int i = 0; i < NS_NR_KINDS; i++) {
+			for (int i = 0; i < ns_nr_kinds; i++) {
 				id = owned[victims + i];
 				ASSERT_EQ(0, ns_call(a, ns_do_close, id));
 				ASSERT_FALSE(ns_is_listed(id, 0, 0));
@@ -434,7 +437,7 @@ FIXTURE_SETUP(crowd)
 	ASSERT_TRUE(!!self->host);
 	ASSERT_TRUE(!!self->container);
 
-	for (int k = 0; k < NS_NR_KINDS; k++)
+	for (int k = 0; k < ns_nr_kinds; k++)
 		self->seen[nr++] = ns_id(self->container->pid, ns_kinds[k].name);
 	for (int i = 0; i < 8; i++) {
 		ASSERT_EQ(0, ns_call(self->host, ns_do_new_uts, 40));
@@ -455,7 +458,7 @@ TEST_F(crowd, page_does_not_end_early_before_what_the_caller_may_not_see)
 
 	for (size_t i = 0; i < ARRAY_SIZE(pages); i++) {
 		ns_list(a, NS_REQ(), pages[i]);
-		EXPECT_TRUE(ns_listed_exactly(a, self->seen, ARRAY_SIZE(self->seen))) {
+		EXPECT_TRUE(ns_listed_exactly(a, self->seen, ns_nr_kinds + 8)) {
 			TH_LOG("page of %zu: %zd ids", pages[i], a->nr);
 		}
 		/* Eight, and the initial one, which it uses. */
@@ -495,12 +498,12 @@ TEST_F(crowd, caller_without_privileges_gets_past_it)
 	/* What it uses is before the crowd, and one behind. */
 	ASSERT_EQ(0, ns_call(a, ns_do_enter, UTS_NS));
 	ASSERT_EQ(0, ns_call(a, ns_do_setuid, NS_UID_OTHER));
-	for (int k = 0; k < NS_NR_KINDS; k++)
+	for (int k = 0; k < ns_nr_kinds; k++)
 		used[k] = ns_id(a->pid, ns_kinds[k].name);
-	ns_sort(used, NS_NR_KINDS);
+	ns_sort(used, ns_nr_kinds);
 	for (size_t i = 0; i < ARRAY_SIZE(pages); i++) {
 		ns_list(a, NS_REQ(), pages[i]);
-		EXPECT_TRUE(ns_listed_exactly(a, used, NS_NR_KINDS)) {
+		EXPECT_TRUE(ns_listed_exactly(a, used, ns_nr_kinds)) {
 			TH_LOG("page of %zu: %zd ids", pages[i], a->nr);
 		}
 	}

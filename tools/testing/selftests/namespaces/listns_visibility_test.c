@@ -65,7 +65,7 @@ static bool meet(int who, struct ns_actor *a, __u64 outer_user)
 		return false;
 	w->actor = a;
 	user = ns_id(a->pid, "user");
-	for (int k = 0; k < NS_NR_KINDS; k++) {
+	for (int k = 0; k < ns_nr_kinds; k++) {
 		int fd = ns_open(a->pid, ns_kinds[k].name);
 		bool ok = fd >= 0 && !ns_get_handle(fd, &handle);
 
@@ -235,7 +235,7 @@ FIXTURE_SETUP(caller)
 		ASSERT_EQ(0, ns_call(self->a, ns_do_drop_cap, CAP_SYS_ADMIN));
 	if (variant->uid)
 		ASSERT_EQ(0, ns_call(self->a, ns_do_setuid, variant->uid));
-	for (int k = 0; k < NS_NR_KINDS; k++)
+	for (int k = 0; k < ns_nr_kinds; k++)
 		self->used[k] = ns_id(self->a->pid, ns_kinds[k].name);
 }
 
@@ -253,18 +253,18 @@ static int wrong_in_listing(struct __test_metadata *_metadata,
 	ssize_t nr = 0;
 	int wrong = 0;
 
-	for (int k = 0; k < NS_NR_KINDS; k++)
+	for (int k = 0; k < ns_nr_kinds; k++)
 		if (!types || types & ns_kinds[k].type)
 			want[nr++] = used[k];
 
 	for (int w = 0; w < NR_WHO; w++) {
-		for (int k = 0; k < NS_NR_KINDS; k++) {
+		for (int k = 0; k < ns_nr_kinds; k++) {
 			__u64 id = whos[w].ns[k].ns_id;
 			bool should = !types || types & ns_kinds[k].type;
 
 			if (!id)
 				continue;
-			should &= sees & SEES(w) || ns_in(used, NS_NR_KINDS, id);
+			should &= sees & SEES(w) || ns_in(used, ns_nr_kinds, id);
 			if (should && !ns_in(want, nr, id))
 				want[nr++] = id;
 			if (ns_listed(a, id) == should)
@@ -291,13 +291,15 @@ TEST_F(caller, lists_what_it_may_see_and_nothing_else)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
-		ASSERT_LE(1, ns_list(self->a, NS_REQ(.ns_type = types[i]), 1000));
+		bool some = !types[i] || types[i] & ~ns_lacking;
+
+		ASSERT_LE(some, ns_list(self->a, NS_REQ(.ns_type = types[i]), 1000));
 		EXPECT_EQ(0, wrong_in_listing(_metadata, self->a, self->used,
 					      variant->sees, variant->others,
 					      types[i]));
 	}
 	/* And with pages so small that each has to be gone on from. */
-	ASSERT_LE(NS_NR_KINDS, ns_list(self->a, NS_REQ(), 1));
+	ASSERT_LE(ns_nr_kinds, ns_list(self->a, NS_REQ(), 1));
 	EXPECT_EQ(0, wrong_in_listing(_metadata, self->a, self->used,
 				      variant->sees, variant->others, 0));
 }
@@ -325,10 +327,10 @@ TEST_F(caller, lists_by_an_owner_that_it_may_see)
 		}
 		EXPECT_LE(0, self->a->nr);
 		for (int w = 0; w < NR_WHO; w++) {
-			for (int k = 0; k < NS_NR_KINDS; k++) {
+			for (int k = 0; k < ns_nr_kinds; k++) {
 				__u64 id = whos[w].ns[k].ns_id;
 				bool should = variant->sees & SEES(w) ||
-					      ns_in(self->used, NS_NR_KINDS, id);
+					      ns_in(self->used, ns_nr_kinds, id);
 
 				if (!id)
 					continue;
@@ -384,14 +386,14 @@ static __s64 do_open_by_id(struct ns_actor *a, __u64 id)
 TEST_F(caller, opens_by_handle_what_it_may_see_and_nothing_else)
 {
 	for (int w = 0; w < NR_WHO; w++) {
-		for (int k = 0; k < NS_NR_KINDS; k++) {
+		for (int k = 0; k < ns_nr_kinds; k++) {
 			const struct nsfs_file_handle *h = &whos[w].ns[k];
 			__s64 want = h->ns_id;
 
 			if (!want)
 				continue;
 			if (!(variant->sees & SEES(w)) &&
-			    !ns_in(self->used, NS_NR_KINDS, want))
+			    !ns_in(self->used, ns_nr_kinds, want))
 				want = -ESTALE;
 			EXPECT_EQ(want, ns_call(self->a, do_open_handle,
 						(uintptr_t)h)) {
@@ -405,7 +407,7 @@ TEST_F(caller, opens_by_handle_what_it_may_see_and_nothing_else)
 		}
 	}
 	/* What is used now may be opened by all. */
-	for (int k = 0; k < NS_NR_KINDS; k++) {
+	for (int k = 0; k < ns_nr_kinds; k++) {
 		__s64 id = self->used[k];
 
 		EXPECT_EQ(id, ns_call(self->a, do_open_by_id, id)) {
@@ -483,12 +485,12 @@ TEST_F(caller, cannot_tell_what_it_may_not_see_from_what_does_not_exist)
 	if (variant->others)
 		return;
 	nr = ns_list(a, NS_REQ(), 1000);
-	ASSERT_LE(NS_NR_KINDS, nr);
+	ASSERT_LE(ns_nr_kinds, nr);
 	ASSERT_GE(ARRAY_SIZE(whole), nr);
 	memcpy(whole, a->ids, nr * sizeof(*whole));
 
 	for (int w = 0; w < NR_WHO; w++) {
-		for (int k = 0; k < NS_NR_KINDS; k++) {
+		for (int k = 0; k < ns_nr_kinds; k++) {
 			const struct nsfs_file_handle *h = &whos[w].ns[k];
 			struct ns_id_req req = NS_REQ(.user_ns_id = h->ns_id);
 			ssize_t skip = 0;
@@ -534,9 +536,9 @@ FIXTURE_TEARDOWN(use)
 
 static void get_used(struct ns_actor *a, __u64 *used)
 {
-	for (int k = 0; k < NS_NR_KINDS; k++)
+	for (int k = 0; k < ns_nr_kinds; k++)
 		used[k] = ns_id(a->pid, ns_kinds[k].name);
-	ns_sort(used, NS_NR_KINDS);
+	ns_sort(used, ns_nr_kinds);
 }
 
 TEST_F(use, caller_sees_exactly_what_it_uses)
@@ -544,8 +546,8 @@ TEST_F(use, caller_sees_exactly_what_it_uses)
 	get_used(self->a, self->used);
 	ASSERT_EQ(0, ns_call(self->a, ns_do_setuid, NS_UID_OTHER));
 	ns_list(self->a, NS_REQ(), 1000);
-	EXPECT_TRUE(ns_listed_exactly(self->a, self->used, NS_NR_KINDS));
-	for (int k = 0; k < NS_NR_KINDS; k++) {
+	EXPECT_TRUE(ns_listed_exactly(self->a, self->used, ns_nr_kinds));
+	for (int k = 0; k < ns_nr_kinds; k++) {
 		__u64 id = ns_id(self->a->pid, ns_kinds[k].name);
 
 		ns_list(self->a, NS_REQ(.ns_type = ns_kinds[k].type), 1000);
@@ -571,7 +573,7 @@ TEST_F(use, pid_namespace_for_children_is_used)
 	ns_list(self->a, NS_REQ(.ns_type = PID_NS), 16);
 	EXPECT_TRUE(ns_listed_exactly(self->a, pids, 2));
 	ns_list(self->a, NS_REQ(), 16);
-	EXPECT_EQ(NS_NR_KINDS + 1, self->a->nr);
+	EXPECT_EQ(ns_nr_kinds + 1, self->a->nr);
 
 	/* To who is born there it is the only one. */
 	ASSERT_EQ(0, ns_call(self->a, ns_do_fork, 0));
@@ -584,6 +586,8 @@ TEST_F(use, time_namespace_for_children_is_used)
 {
 	__u64 times[2] = { ns_id(self->a->pid, "time") };
 
+	if (ns_lacking)
+		SKIP(return, "no time namespaces");
 	ASSERT_EQ(0, ns_call(self->a, ns_do_unshare, TIME_NS));
 	times[1] = ns_id(self->a->pid, "time_for_children");
 	EXPECT_EQ(times[0], ns_id(self->a->pid, "time"));
@@ -593,7 +597,7 @@ TEST_F(use, time_namespace_for_children_is_used)
 	ns_list(self->a, NS_REQ(.ns_type = TIME_NS), 16);
 	EXPECT_TRUE(ns_listed_exactly(self->a, times, 2));
 	ns_list(self->a, NS_REQ(), 16);
-	EXPECT_EQ(NS_NR_KINDS + 1, self->a->nr);
+	EXPECT_EQ(ns_nr_kinds + 1, self->a->nr);
 
 	ASSERT_EQ(0, ns_call(self->a, ns_do_fork, 0));
 	ns_list(self->a, NS_REQ(.ns_type = TIME_NS), 16);
@@ -603,7 +607,7 @@ TEST_F(use, time_namespace_for_children_is_used)
 TEST_F(use, open_file_is_not_a_use)
 {
 	/* What was used before is kept open, but is not used now. */
-	for (int k = 0; k < NS_NR_KINDS; k++) {
+	for (int k = 0; k < ns_nr_kinds; k++) {
 		if (ns_kinds[k].type == USER_NS)
 			continue;
 		ASSERT_LT(0, ns_call(self->a, ns_do_new, ns_kinds[k].type)) {
@@ -612,12 +616,12 @@ TEST_F(use, open_file_is_not_a_use)
 	}
 	ASSERT_EQ(0, ns_call(self->a, ns_do_new_uts, 3));
 	ns_list(self->a, NS_REQ(), 1000);
-	EXPECT_EQ(NS_NR_KINDS + 7 + 3, self->a->nr);
+	EXPECT_EQ(2 * ns_nr_kinds - 1 + 3, self->a->nr);
 
 	get_used(self->a, self->used);
 	ASSERT_EQ(0, ns_call(self->a, ns_do_setuid, NS_UID_OTHER));
 	ns_list(self->a, NS_REQ(), 1000);
-	EXPECT_TRUE(ns_listed_exactly(self->a, self->used, NS_NR_KINDS));
+	EXPECT_TRUE(ns_listed_exactly(self->a, self->used, ns_nr_kinds));
 }
 
 int main(int argc, char **argv)

@@ -118,7 +118,6 @@ enum ns_type {
 #define NS_NOT_USER (NS_ALL & ~USER_NS)
 
 enum {
-	NS_TIME,
 	NS_MNT,
 	NS_CGROUP,
 	NS_UTS,
@@ -126,6 +125,7 @@ enum {
 	NS_USER,
 	NS_PID,
 	NS_NET,
+	NS_TIME,
 	NS_NR_KINDS,
 };
 
@@ -135,8 +135,6 @@ static const struct ns_kind {
 	const char *name;	/* below /proc/<pid>/ns */
 	unsigned int of_pidfd;	/* the ioctl that opens that of a process */
 } ns_kinds[NS_NR_KINDS] = {
-	[NS_TIME]	= { TIME_NS,	TIME_NS_INIT_ID,	"time",
-			    NS_OF_PIDFD(7) },
 	[NS_MNT]	= { MNT_NS,	MNT_NS_INIT_ID,		"mnt",
 			    NS_OF_PIDFD(3) },
 	[NS_CGROUP]	= { CGROUP_NS,	CGROUP_NS_INIT_ID,	"cgroup",
@@ -151,7 +149,25 @@ static const struct ns_kind {
 			    NS_OF_PIDFD(5) },
 	[NS_NET]	= { NET_NS,	NET_NS_INIT_ID,		"net",
 			    NS_OF_PIDFD(4) },
+	[NS_TIME]	= { TIME_NS,	TIME_NS_INIT_ID,	"time",
+			    NS_OF_PIDFD(7) },
 };
+
+/*
+ * Architectures without the generic vDSO have no time namespaces, the last kind.
+ * There is no other type that a kernel may lack.
+ */
+static int ns_nr_kinds = NS_NR_KINDS;
+static __u64 ns_lacking;
+
+/* Not after ns_actor_resume(), hence the priority. */
+__attribute__((constructor(101))) static void ns_look_for_time(void)
+{
+	if (access("/proc/self/ns/time", F_OK)) {
+		ns_nr_kinds = NS_TIME;
+		ns_lacking = TIME_NS;
+	}
+}
 
 /* For a case that takes long where all is slow: seconds that none needs. */
 #define NS_LONG 300
@@ -201,12 +217,15 @@ static inline __u64 ns_id(pid_t pid, const char *name)
 	return id;
 }
 
-/* fork(), in new namespaces; the test opens *@pidfd, if it is not NULL. */
+/*
+ * fork(), in new namespaces; the test opens *@pidfd, if it is not NULL. Here and
+ * below, a type that the kernel lacks is left out of a set of them.
+ */
 static inline pid_t ns_clone(__u64 types, int *pidfd)
 {
 	/* The first fields of struct clone_args, which grows with the headers. */
 	__u64 args[8] = {
-		[0] = types | (pidfd ? CLONE_PIDFD : 0),
+		[0] = (types & ~ns_lacking) | (pidfd ? CLONE_PIDFD : 0),
 		[1] = (uintptr_t)pidfd,
 		[4] = SIGCHLD,
 	};
@@ -594,7 +613,7 @@ static inline __s64 ns_do_unshare(struct ns_actor *a, __u64 flags)
 			ns_write(self, "gid_map", map)));
 	}
 
-	if (unshare(flags))
+	if (unshare(flags & ~ns_lacking))
 		ret = -errno;
 	else if (write(go[1], &c, 1) != 1)
 		ret = -errno;
@@ -617,7 +636,7 @@ static inline __s64 ns_do_enter(struct ns_actor *a, __u64 flags)
 
 static inline __s64 ns_do_join(struct ns_actor *a, __u64 flags)
 {
-	if (setns(a->pidfd, flags))
+	if (setns(a->pidfd, flags & ~ns_lacking))
 		return -errno;
 	return flags & PID_NS ? ns_do_fork(a, 0) : 0;
 }

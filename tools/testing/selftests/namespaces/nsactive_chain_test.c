@@ -116,7 +116,7 @@ FIXTURE_SETUP(family)
 
 	ASSERT_TRUE(!!a);
 	self->owner = ns_key(a->pid, "user");
-	for (int k = 0; k < NS_NR_KINDS; k++) {
+	for (int k = 0; k < ns_nr_kinds; k++) {
 		__s64 id = ns_call(a, ns_do_new, ns_kinds[k].type);
 
 		self->fds[k] = ns_open_handle(id, 0, 0);
@@ -137,10 +137,10 @@ TEST_F(family, owner_is_visible_until_the_last_child_is_not)
 	__u64 ids[NS_NR_KINDS + 1];
 
 	/* In an order that has nothing to do with that of their making. */
-	for (int i = 0, k = 5; i < NS_NR_KINDS; i++, k = (k + 3) % NS_NR_KINDS) {
+	for (int i = 0, k = 5; i < ns_nr_kinds; i++, k = (k + 3) % ns_nr_kinds) {
 		EXPECT_SEEN(&self->owner);
 		EXPECT_SEEN(&self->keys[k]);
-		EXPECT_EQ(NS_NR_KINDS - i, ns_list_into(req, NS_NR_KINDS + 1, ids,
+		EXPECT_EQ(ns_nr_kinds - i, ns_list_into(req, NS_NR_KINDS + 1, ids,
 							NS_NR_KINDS + 1));
 		close(self->fds[k]);
 		EXPECT_UNSEEN(&self->keys[k]);
@@ -155,9 +155,9 @@ TEST_F(family, children_are_not_visible_because_their_owner_is)
 	__u64 id;
 
 	ASSERT_LE(0, fd);
-	for (int k = 0; k < NS_NR_KINDS; k++)
+	for (int k = 0; k < ns_nr_kinds; k++)
 		close(self->fds[k]);
-	for (int k = 0; k < NS_NR_KINDS; k++)
+	for (int k = 0; k < ns_nr_kinds; k++)
 		EXPECT_UNSEEN(&self->keys[k]);
 	EXPECT_SEEN(&self->owner);
 	EXPECT_EQ(0, ns_list_into(req, 1, &id, 1));

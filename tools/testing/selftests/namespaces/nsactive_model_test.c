@@ -801,13 +801,13 @@ static __u64 pick_flags(void)
 	switch (pick(4)) {
 	case 0:
 	case 1:
-		flags = ns_kinds[pick(NS_NR_KINDS)].type;
+		flags = ns_kinds[pick(ns_nr_kinds)].type;
 		break;
 	case 2:
-		flags = ns_kinds[pick(NS_NR_KINDS)].type | ns_kinds[pick(NS_NR_KINDS)].type;
+		flags = ns_kinds[pick(ns_nr_kinds)].type | ns_kinds[pick(ns_nr_kinds)].type;
 		break;
 	case 3:
-		for (int k = 0; k < NS_NR_KINDS; k++)
+		for (int k = 0; k < ns_nr_kinds; k++)
 			flags |= pick(2) ? ns_kinds[k].type : 0;
 		break;
 	}
@@ -823,6 +823,19 @@ static bool hopeless(int p, int user)
 	while (user >= 0 && user != procs[p].uses[NS_USER])
 		user = nss[user].owner;
 	return user < 0 && pick(6);
+}
+
+/*
+ * Pid namespaces nest below that of the process itself, and under user namespaces that
+ * are nested like them. Can it not make one, for all its privileges?
+ */
+static bool no_pid_ns_below(const int *uses)
+{
+	int user = uses[NS_USER], owner = nss[uses[USE_PID_CH]].owner;
+
+	while (user >= 0 && user != owner)
+		user = nss[user].owner;
+	return user < 0 || uses[NS_PID] != uses[USE_PID_CH];
 }
 
 /* Those to make namespaces with: all but the user namespace is to be our own. */
@@ -1018,8 +1031,8 @@ static int clone_of(int p, __u64 flags)
 	ret = call(p, (struct command){ .op = OP_CLONE, .a = flags }, ends[1], &pidfd);
 	close(ends[1]);
 
-	/* Who is in a pid namespace to come cannot make one. The dead have no children. */
-	if (flags & PID_NS && uses[NS_PID] != uses[USE_PID_CH])
+	/* The dead have no children. */
+	if (flags & PID_NS && no_pid_ns_below(uses))
 		FAILURE(ret, EINVAL, EPERM);
 	else if (nss[uses[USE_PID_CH]].dead)
 		FAILURE(ret, ENOMEM, EPERM);
@@ -1044,13 +1057,13 @@ static bool step_unshare(int p)
 	__s64 ret;
 
 	/* Its failure would leave the root and the working directory unmounted. */
-	if (flags & PID_NS && uses[NS_PID] != uses[USE_PID_CH])
+	if (flags & PID_NS && no_pid_ns_below(uses))
 		flags &= ~(__u64)MNT_NS;
 	if (!flags)
 		return false;
 	note("%d: unshare(%s)", p, flags_text(flags));
 	ret = CALL(p, OP_UNSHARE, .a = flags);
-	if (flags & PID_NS && uses[NS_PID] != uses[USE_PID_CH]) {
+	if (flags & PID_NS && no_pid_ns_below(uses)) {
 		FAILURE(ret, EINVAL, EPERM);
 	} else if (RESULT(ret, EPERM, ENOSPC)) {
 		memcpy(old, uses, sizeof(old));
@@ -1121,6 +1134,8 @@ static bool step_open(int p)
 	bool pidfd = pick(2);
 	__s64 ret;
 
+	if (ns_kinds[use_kind(use)].type & ns_lacking)
+		return false;
 	note("%d: open %s of %s %d by %s", p, use_name(use),
 	     procs[other].state == ALIVE ? "process" : "zombie", other, pidfd ? "pidfd" : "pid");
 	if (pidfd)

@@ -9,7 +9,7 @@
 
 static void learn(struct ns_key keys[NS_NR_KINDS], pid_t pid)
 {
-	for (int k = 0; k < NS_NR_KINDS; k++)
+	for (int k = 0; k < ns_nr_kinds; k++)
 		keys[k] = ns_key(pid, ns_kinds[k].name);
 }
 
@@ -18,7 +18,7 @@ static int seen(const struct ns_key keys[NS_NR_KINDS])
 {
 	int mask = 0;
 
-	for (int k = 0; k < NS_NR_KINDS; k++) {
+	for (int k = 0; k < ns_nr_kinds; k++) {
 		int ret = ns_seen(&keys[k]);
 
 		if (ret && ret != NS_SEEN)
@@ -31,15 +31,16 @@ static int seen(const struct ns_key keys[NS_NR_KINDS])
 enum {
 	NONE		= 0,
 	OF_ZOMBIE	= 1 << NS_USER | 1 << NS_PID,
-	ALL		= (1 << NS_NR_KINDS) - 1,
 };
+
+#define ALL ((1 << ns_nr_kinds) - 1)
 
 /* What can be read below /proc/<pid>/ns. */
 static int readable(pid_t pid)
 {
 	int mask = 0;
 
-	for (int k = 0; k < NS_NR_KINDS; k++)
+	for (int k = 0; k < ns_nr_kinds; k++)
 		mask |= !!ns_id(pid, ns_kinds[k].name) << k;
 	return mask;
 }
@@ -180,7 +181,7 @@ static int nr_listed(const __u64 *ids, ssize_t nr)
 
 #define NR_MANY 32
 /* What each of them makes for itself, beside what the fixture has. */
-#define NR_OWNED (NS_NR_KINDS - 1 + 2 * NR_MANY)
+#define NR_OWNED (ns_nr_kinds - 1 + 2 * NR_MANY)
 
 static int make_two(void *arg)
 {
@@ -219,7 +220,7 @@ static void expect_many_to_go(struct __test_metadata *_metadata,
 			      __u64 type)
 {
 	struct ns_id_req req = NS_REQ(.user_ns_id = keys[NS_USER].ns.ns_id);
-	__u64 ids[NR_OWNED + 1];
+	__u64 ids[NS_NR_KINDS + 2 * NR_MANY];
 
 	ASSERT_EQ(0, ns_call(a, do_make_many, type));
 	ASSERT_EQ(NR_OWNED, ns_list_into(req, NR_OWNED + 1, ids, NR_OWNED + 1));
