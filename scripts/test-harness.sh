@@ -403,9 +403,10 @@ scripts_on_fakes()
 	fake $EX_BUILD 'fake.*: 0 passed, 1 failed' 'a test beside them' flock "$out/.lock" scripts/test.sh --no-build
 	fake 0 '5 0 0' 'the sum of the other' cat "$out/log/summary"
 
-	# Ctrl-C
+	# Ctrl-C. What is started in the background ignores it, and with that all below.
 	for s in INT TERM; do
-		FAKE_SIGNAL=$s fake $((128 + $(kill -l $s))) '' "SIG$s" scripts/boot.sh test fake
+		FAKE_SIGNAL=$s fake $((128 + $(kill -l $s))) '' "SIG$s" \
+			env --default-signal=INT,TERM scripts/boot.sh test fake
 		fake 1 '' "the guest after SIG$s" kill -0 "$(cat "$work/qemu-pid")"
 	done
 	FAKE_SIGNAL=TERM fake 143 'interrupted' 'a boot that is killed, and another to come' \
