@@ -47,6 +47,7 @@ help:
 	@echo '  KSRC=dir BASE_TARBALL=file  base of your own, any v6.18.y'
 	@echo '  BENCH_KERNEL=image          one more column'
 	@echo '  DEPS=skip                   do not look at packages'
+	@echo '  STRICT=1                    red if something cannot be tested here, as in CI'
 	@echo '  JOBS=n                      compilers at a time; all cores by default'
 
 # What a fresh machine lacks, for the architectures that are built
