@@ -6,8 +6,13 @@
 archs	:= $(patsubst configs/arch/%.conf,%,$(wildcard configs/arch/*.conf))
 # The host's own, if it is there: one less compiler.
 host	:= $(patsubst aarch64,arm64,$(shell uname -m))
-given	:= $(or $(ARCHES),$(ARCH))
-ARCH	:= $(or $(ARCH),$(firstword $(filter $(host),$(archs)) $(archs)))
+# What is given to make is more than what is in the environment.
+given	:= $(or $(and $(findstring environment,$(origin ARCHES)),$(findstring command,$(origin ARCH)),\
+		$(ARCH)),$(ARCHES),$(ARCH))
+ifneq ($(word 2,$(ARCH)),)
+$(error ARCH="$(ARCH)": one architecture; several are ARCHES="$(ARCH)")
+endif
+ARCH	:= $(or $(ARCH),$(if $(word 2,$(given)),,$(given)),$(firstword $(filter $(host),$(archs)) $(archs)))
 ARCHES	:= $(or $(given),$(ARCH) $(filter-out $(ARCH),$(patsubst configs/arch/%.conf,%,\
 		$(shell grep -l '^by_default=yes' configs/arch/*.conf))))
 COUNT	?= 100

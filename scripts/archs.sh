@@ -23,7 +23,7 @@ cell()
 		echo -
 		return
 	fi
-	if grep -q -x "tree=$tree" "$2/run" && ! grep -q -E '^(dirty|kernel|append)=.' "$2/run"; then
+	if grep -q -x "tree=$tree" "$2/run" && ! grep -q -E '^(dirty|by_hand)=.' "$2/run"; then
 		foreign=
 	elif [ -n "$table" ]; then
 		echo -

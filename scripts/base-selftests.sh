@@ -53,9 +53,14 @@ build()
 	[ -d "$out/obj/usr/include/linux" ] ||
 		die $EX_BUILD "no headers in $out/obj/usr/include: run scripts/build.sh $arch"
 	inputs=$(cat "$0" "$base_tests" "$top"/scripts/guest/libcap/*/* - <<<"$(
-		kgit rev-parse base; "${cross}gcc" --version)" | sha256sum)
+		kgit rev-parse base; "${cross}gcc" --version
+		find "$out/obj/usr/include" -name '*.h' | LC_ALL=C sort | xargs sha256sum)" | sha256sum)
 	[ "$(cat "$dest/.inputs" 2>/dev/null)" != "$inputs" ] || return 0
 
+	# All architectures take the source from one place.
+	mkdir -p "$src"
+	exec {lock}>"$src.lock"
+	flock "$lock"
 	collections=$(sed -n 's/^collection //p' "$base_tests" | tr '\n' ' ')
 	run_logged "$log" "$arch: the base's selftests, source" unpack_tests ||
 		die $EX_BUILD "the base's selftests cannot be unpacked: see $log"
@@ -63,6 +68,7 @@ build()
 		die $EX_BUILD "the base's selftests for $arch do not build: see $log"
 	edit_list
 	echo "$inputs" >"$dest/.inputs"
+	exec {lock}>&-
 }
 
 # What ARCH gave in all its runs, "result name"; flaky is what was not always the same

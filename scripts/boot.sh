@@ -249,6 +249,8 @@ inputs()
 	{
 		sha256sum <"$kernel"
 		sha256sum <"$log/initramfs.cpio.gz"
+		"${qemu[0]}" --version
+		echo "$lacks"
 		sed "s/ NS_NONCE=[^ ]*//; s/ ${cmdline_tsc:-no_tsc}=[^ ]*//" <<<"${cmd[*]}"
 	} | sha256sum | cut -d' ' -f1
 }
@@ -320,7 +322,8 @@ case $mode in
 test|base|soak|run|shell|bench) ;;
 *)	die 2 "usage: boot.sh test|base|soak|run|shell|bench ARCH" ;;
 esac
-arch_load "${2:?usage: boot.sh $mode ARCH (one of $(arch_list))}"
+[ $# = 2 ] || die 2 "usage: boot.sh $mode ARCH: one of $(arch_list)"
+arch_load "$2"
 [ "$mode" != soak ] || [ -n "${TEST:-}" ] || die 2 "soak: say which, TEST=program or TEST=program:case"
 [ "$mode" != soak ] || [[ ${COUNT:=100} =~ ^[1-9][0-9]{0,5}$ ]] ||
 	die 2 "COUNT=$COUNT: how often, a number from 1 to 999999"
@@ -359,17 +362,17 @@ esac
 kernel_command_line
 qemu_command
 inputs=$(inputs)
-tree=$(kgit rev-parse 'HEAD^{tree}' 2>/dev/null) || :
-dirty=$(kgit --no-optional-locks status --porcelain -uno 2>/dev/null) || :
+# The tree that build.sh had before it, which need not be that of now.
+built=$(cat "$out/built" 2>/dev/null) || built=tree=unknown
 if [ -n "${RESUME:-}" ] && passed_before; then
 	say "$arch: not booted again, the same passed on $(sed -n 's/^date=//p' "$log/run")"
 	cat "$log/again"
 	# The same kernel and programs are what this tree gives, too.
-	sed -i "s/^tree=.*/tree=$tree/; /^dirty=/d" "$log/run"
-	[ -z "$dirty" ] || echo dirty=yes >>"$log/run"
+	sed -i '/^tree=/d; /^dirty=/d' "$log/run"
+	echo "$built" >>"$log/run"
 	exit 0
 fi
-rm -f "$log"/{console.log,report.ktap,run,qemu-stderr}
+rm -f "$log"/{console.log,report.ktap,run,qemu-stderr,summary,records,results,again}
 : >"$log/console.log"
 : >"$log/report.ktap"
 
@@ -407,13 +410,13 @@ cat >"$log/run" <<-END
 	seconds=$((SECONDS - begin))
 	objects=${KERNEL_OBJECTS:-$out/obj}
 	cross=$cross
-	tree=$tree
+	$built
 END
 {
 	[ -z "$lacks" ] || echo "lacks=$lacks"
-	[ -z "$dirty" ] || echo dirty=yes
-	[ -z "${KERNEL:-}" ] || echo "kernel=$KERNEL"
-	[ -z "${APPEND:-}" ] || echo "append=$APPEND"
+	for v in "${by_hand[@]}"; do
+		[ -z "${!v:-}" ] || echo "by_hand=$v=${!v}"
+	done
 } >>"$log/run"
 
 [ "$mode" != bench ] || exit 0

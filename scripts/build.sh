@@ -64,8 +64,13 @@ what="$arch${variant:+ ($variant)}${base:+, base}"
 mkdir -p "$obj" "$log"
 exec {lock}>"$dir/.lock"
 flock -n "$lock" || die $EX_BUILD "$dir is in use by another build or boot: wait for its end"
-# What showed the progress has inherited it, and may sleep on.
-trap 'flock -u "$lock"' EXIT
+
+# What it is built from, for boot.sh: not there until all is.
+rm -f "$dir/built"
+built=$({
+	echo "tree=$(git -C "$src" rev-parse 'HEAD^{tree}')"
+	[ -z "$(git -C "$src" --no-optional-locks status --porcelain -uno)" ] || echo dirty=yes
+})
 
 requested()
 {
@@ -162,4 +167,5 @@ if [ -n "$tests" ]; then
 	fi
 fi
 
+echo "$built" >"$dir/built"
 say "$what: done, $dir"

@@ -88,7 +88,8 @@ run_logged()
 	mkdir -p "${log%/*}"
 	: >"$log"
 	say "$what"
-	progress "$log" "$what" &
+	# Its sleep may outlive this script, and must not hold a lock of it.
+	{ [ -z "${lock:-}" ] || exec {lock}>&-; progress "$log" "$what"; } &
 	ticker=$!
 	"$@" >"$log" 2>&1 </dev/null || rc=$?
 	kill $ticker 2>/dev/null || :
@@ -129,6 +130,23 @@ tree_applied()
 
 	last=$(tail -n 1 "$applied" 2>/dev/null | cut -d' ' -f2)
 	kgit rev-parse "${last:-base}"
+}
+
+# What series and patches/ are like now: tree.sh and export.sh keep what they saw last
+# in $seen.
+seen=$linux/.git/nstree-seen
+
+patches_on_disk()
+{
+	series_names
+	(cd "$patches" 2>/dev/null &&
+		find . -name '*.patch' -type f -printf '%P\n' | LC_ALL=C sort | xargs -r sha256sum) || :
+}
+
+# The patches that series names, in its order
+series_names()
+{
+	[ ! -e "$series" ] || sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$series"
 }
 
 # Say why the kernel tree must not be thrown away; fails if there is nothing to lose.
@@ -215,6 +233,9 @@ default_arches()
 	echo "$list"
 }
 
+# What makes a boot another one than that of the series as it is built
+by_hand=(KERNEL APPEND PLANT SMP MEMORY ACCEL)
+
 # arch_load ARCH: read configs/arch/ARCH.conf and check it. Sets what the file
 # sets (README.md, "Add an architecture"), and
 #   arch	its name
@@ -225,7 +246,8 @@ arch_load()
 	local v conf=$top/configs/arch/$1.conf
 
 	[ -f "$conf" ] ||
-		die 2 "no architecture '$1': there are $(arch_list); a new one is one file in configs/arch/"
+		die 2 "no architecture '$1' (ARCH or ARCHES, from the environment too):" \
+			"there are $(arch_list); a new one is one file in configs/arch/"
 
 	arch=$1 karch='' cross='' image='' virtio='' console='' time_factor=1
 	compat_cc='' compat_karch='' kconfig='' kconfig_debug='' packages=() packages_cross=() packages_optional=()

@@ -51,16 +51,21 @@ if [ "$(id -u)" != 0 ]; then
 		"(or DEPS=skip, if the tools are there all the same)"
 fi
 
-log=$build/log/deps.log
+log=$build/log/deps.log updated=
+
+# Lists that are old or not there at all make the first attempt fail.
+try()
+{
+	run_logged "$log" "installing $*" install "$@" 2>/dev/null && return
+	[ -n "$updated" ] || run_logged "$log" "apt-get update" apt-get update || return
+	updated=1
+	run_logged "$log" "installing $*" install "$@"
+}
+
 if [ ${#miss[@]} != 0 ]; then
-	# Lists that are old or not there at all make the first attempt fail.
-	run_logged "$log" "installing ${miss[*]}" install "${miss[@]}" 2>/dev/null || {
-		run_logged "$log" "apt-get update" apt-get update &&
-		run_logged "$log" "installing ${miss[*]}" install "${miss[@]}"
-	} || die $EX_BUILD "installation failed: see $log, then apt-get install ${miss[*]}"
+	try "${miss[@]}" || die $EX_BUILD "installation failed: see $log, then apt-get install ${miss[*]}"
 fi
 
-if [ ${#extra[@]} != 0 ]; then
-	run_logged "$log" "installing ${extra[*]} (optional)" install "${extra[@]}" 2>/dev/null ||
-		say "not installed, tests of 32-bit programs are left out: ${extra[*]}"
-fi
+for p in "${extra[@]}"; do
+	try "$p" || say "not installed, tests of 32-bit programs are left out: $p (optional; see $log)"
+done

@@ -22,7 +22,7 @@ v=$(source_version "$linux")
 	die $EX_BUILD "build/linux is based on v$v, the series on v$base_version: git am the patches to that base to export"
 
 if bad=$(cat "$linux/.git/nstree-failed" 2>/dev/null) &&
-   [ "$(kgit rev-list --count base..HEAD)" -lt "$(grep -c '^[^#]' "$series")" ] && [ -z "${FORCE:-}" ]; then
+   [ "$(kgit rev-list --count base..HEAD)" -lt "$(series_names | wc -l)" ] && [ -z "${FORCE:-}" ]; then
 	die $EX_BUILD "build/linux is incomplete, $bad did not apply: git am it and the rest," \
 		"or FORCE=1 to make a shorter series of it"
 fi
@@ -76,12 +76,11 @@ if [ -d "$top/$mirror" ] && [ -z "${FORCE:-}" ] && ! same_tests "$new"; then
 fi
 
 # Nor are edits of patches/ and series that build/linux has not seen.
-on_disk=$(cd "$patches" 2>/dev/null && sed '/^#/d' "$series" | xargs -r sha256sum;
-	cd "$patches" 2>/dev/null && find . -type f -printf '%P\n' | sort) || :
-seen=$(awk '{ print $1 "  " $3; names = names $3 "\n" } END { printf "%s", names }' "$applied")
-if [ "$on_disk" != "$seen" ] && [ -z "${FORCE:-}" ]; then
-	die $EX_BUILD "series or patches/ are not what build/linux was made of: \`git diff -- series patches\`" \
-		"has the edits; git am them in build/linux, or FORCE=1 to overwrite them"
+[ -e "$seen" ] || die $EX_BUILD "\`make tree\` first: it is not known which patches/ build/linux was made of"
+if [ -z "${FORCE:-}" ] && ! patches_on_disk | diff "$seen" - >"$new/edits"; then
+	sed 's/^/  | /' "$new/edits" >&2
+	die $EX_BUILD "series or patches/ are not what build/linux was made of, see above: git am the edits" \
+		"there and take them back here, or FORCE=1 to overwrite them"
 fi
 
 mkdir -p "$patches" "$top/$mirror"
@@ -91,7 +90,8 @@ rsync -rpc --delete "$new/$mirror/" "$top/$mirror/"
 
 # From here on this is what build/linux was made from.
 rm -f "$linux/.git/nstree-failed"
-mapfile -t names < <(sed '/^#/d' "$series")
+patches_on_disk >"$seen"
+mapfile -t names < <(series_names)
 mapfile -t commits < <(kgit rev-list --reverse base..HEAD)
 for i in "${!names[@]}"; do
 	echo "$(sha256sum <"$patches/${names[i]}" | cut -d' ' -f1) ${commits[i]} ${names[i]}"

@@ -62,7 +62,7 @@ parse()
 		sub(/^SKIP */, "", why)
 		if (mode == "soak")
 			put("F", name, "skipped, and so nothing was repeated: " why)
-		else if (name in allowed || (lacks != "" && index(tolower(why), lacks)))
+		else if (name in allowed || (lacks != "" && index(tolower(why), tolower(lacks))))
 			put("S", name, why)
 		else
 			put("F", name, "skipped, which scripts/allowed-skips does not allow: " why)
@@ -129,6 +129,9 @@ parse()
 				flush_details()
 				put("F", name, why == "" ? "not ok" : why)
 			}
+		} else if (why ~ /^SKIP/ && cases && cases != sub_plan) {
+			put("F", name, "skips the rest after " cases " results of " \
+			    (sub_plan < 0 ? "no plan" : sub_plan " planned"))
 		} else if (why ~ /^SKIP/) {
 			skipped(name, why)
 		} else if (mode != "test") {

@@ -325,6 +325,7 @@ fake_tree()
 	END
 	cat >"$fake/qemu" <<-END
 		#!/bin/bash
+		[ "\$1" != --version ] || exit 0
 		echo \$\$ >$work/qemu-pid
 		if [ -n "\$FAKE_SIGNAL" ]; then
 			kill -s "\$FAKE_SIGNAL" \$PPID
@@ -335,9 +336,11 @@ fake_tree()
 		sed "s/$nonce/\${now%% *}/" $data/good.console >"\${console%% *}"
 		sed "s/$nonce/\${now%% *}/" $data/good.ktap >"\${report%% *}"
 	END
+	printf '# base \n' >"$fake/configs/base-selftests.results"
 	printf '#!/bin/sh\n' >"$fake/scripts/test-harness.sh"
 	chmod +x "$fake/qemu"
 	: >"$out/kernel.img"
+	echo tree=x >"$out/built"
 	git init -q "$fake/build/linux"
 	: >"$fake/build/linux/file"
 	git -C "$fake/build/linux" add file
@@ -380,9 +383,8 @@ scripts_on_fakes()
 	done
 
 	# What is known of a boot later, and where
-	s=$(git -C "$fake/build/linux" rev-parse 'HEAD^{tree}')
-	fake 0 "^tree=$s" 'the tree that was booted' cat "$out/log/run"
-	fake 1 '' 'nothing that is not so' grep -E '^(dirty|append|kernel)=' "$out/log/run"
+	fake 0 "^tree=x" 'the tree that was built' cat "$out/log/run"
+	fake 1 '' 'nothing that is not so' grep -E '^(dirty|by_hand)=' "$out/log/run"
 	fake 0 "$out/log/initramfs.cpio.gz" 'the initramfs beside the log' cat "$out/log/qemu-cmd"
 	TEST=one_test fake 0 '^fake.*: 5 passed' 'one program' scripts/test.sh --no-build
 	TEST=one_test fake 0 'PASS' 'a soak' scripts/boot.sh soak fake
@@ -392,9 +394,24 @@ scripts_on_fakes()
 	fake 0 '^test=one_test$' 'the log of one program' cat "$out/log/one/run"
 	fake 0 '^mode=soak$' 'the log of a soak' cat "$out/log/soak/run"
 	fake 0 '^mode=run$' 'the log of a list' cat "$out/log/list/run"
-	echo edited >"$fake/build/linux/file"
+	printf 'tree=y\ndirty=yes\n' >"$out/built"
 	APPEND=a=b SMP=1 fake 0 '^fake.*, with APPEND=a=b, with SMP=1: 5 passed' 'words for the kernel' scripts/test.sh --no-build
-	fake 0 'dirty=yes append=a=b' 'an edited tree, and words for the kernel' xargs -a "$out/log/run"
+	fake 0 'tree=y dirty=yes by_hand=APPEND=a=b by_hand=SMP=1' 'an edited tree, and words for the kernel' \
+		xargs -a "$out/log/run"
+	rm "$out/built"
+	fake 0 '' 'a build that did not come to its end' scripts/test.sh --no-build
+	fake 0 'tree=unknown' 'that nobody knows what it is of' cat "$out/log/run"
+	echo '# base 6.18.1' >"$fake/configs/base-selftests.results"
+	fake 0 "^fake, without 32-bit programs, without the base's tests: 5 passed" 'another base' \
+		scripts/test.sh --no-build
+	rm "$out/no-selftests32"
+	mkdir -p "$out/selftests32/namespaces"
+	echo namespaces:one_test >"$out/selftests32/kselftest-list.txt"
+	cp "$fake/qemu" "$out/selftests32/namespaces/one_test"
+	STRICT=1 fake $EX_FAIL "STRICT=1, and the base's tests" 'the same with STRICT=1' scripts/test.sh --no-build
+	rm -r "$out/selftests32"
+	echo 'gcc32 cannot link' >"$out/no-selftests32"
+	fake 2 'one of fake' 'two architectures in one boot' scripts/boot.sh test fake fake
 
 	# One at a time
 	: >"$fake/build/linux/Makefile"

@@ -91,12 +91,13 @@ if [ -e "$series" ]; then
 	while read -r p; do
 		[ -f "$patches/$p" ] || die $EX_BUILD "series names $p, which is not in patches/"
 		wanted+=("$p")
-	done < <(sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$series")
+	done < <(series_names)
 fi
 sums=()
 [ ${#wanted[@]} = 0 ] || mapfile -t sums < <(cd "$patches" && sha256sum "${wanted[@]}" | cut -d' ' -f1)
 mapfile -t old <"$applied"
 
+on_disk=$(patches_on_disk)
 keep=0 commit=$(kgit rev-parse base)
 while [ $keep -lt ${#wanted[@]} ] && [ $keep -lt ${#old[@]} ] &&
       [ "${sums[keep]}" = "${old[keep]%% *}" ]; do
@@ -110,6 +111,7 @@ if [ $keep = ${#wanted[@]} ] && [ $keep = ${#old[@]} ] && [ ! -e "$linux/.git/ns
 	else
 		say "build/linux is up to date: base and ${#wanted[@]} patches"
 	fi
+	echo "$on_disk" >"$seen"
 	exit
 fi
 
@@ -147,6 +149,7 @@ record()
 }
 
 say "build/linux: $keep of its ${#old[@]} patches stay, $((${#wanted[@]} - keep)) to apply"
+echo "$on_disk" >"$seen"
 kgit reset -q --hard "$commit"
 
 todo=("${wanted[@]:keep}")

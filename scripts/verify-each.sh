@@ -9,6 +9,8 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
 
+unset DEBUG VARIANT
+variant=
 dir=$build/each
 done_list=$dir/done
 arch_load "${ARCH:-$(default_arch)}"
@@ -24,7 +26,8 @@ if [ ! -e "$dir/linux/Makefile" ]; then
 		die $EX_BUILD "cannot check out: see $dir/checkout.log"
 fi
 
-# What decides whether a build can be left out: the source and the configuration
+# What decides whether a build can be left out: the source, the configuration, the
+# compiler, and who judges
 key()
 {
 	local commit=$1 config=$2
@@ -34,6 +37,9 @@ key()
 		kgit rev-parse "$commit^{tree}"
 		cat "$top/configs/base.config" "$top/configs/arch/$arch.conf"
 		[ "$config" = usual ] || cat "$top/configs/$config.config"
+		"${cross}gcc" --version
+		cd "$top"
+		cat scripts/{verify-each,build,boot,report}.sh scripts/guest/init.c "$mirror/init_ino_test.c"
 	} | sha256sum | cut -d' ' -f1
 }
 

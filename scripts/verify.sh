@@ -181,8 +181,11 @@ check_older()
 		mkdir -p "$d.orig"
 		root=$(tar -tf "$tarball" 2>/dev/null | head -n 1) || :
 		touched_in base | sed "s|^|${root%%/*}/|" >"$d.list"
-		tar -xf "$tarball" -C "$d.orig" --strip-components=1 -T "$d.list" ||
-			echo "(not there: may matter, or not)"
+		if ! LC_ALL=C tar -xf "$tarball" -C "$d.orig" --strip-components=1 -T "$d.list" 2>"$d.err"; then
+			# A file that an older base does not have may matter, or not.
+			cat "$d.err"
+			! grep -v -E 'Not found in archive|Exiting with failure status' "$d.err" || return 1
+		fi
 		touched >"$d.files"
 	fi
 	rm -rf "$d"
