@@ -234,11 +234,15 @@ TEST(no_ids_asked_for_is_zero)
 TEST(bad_request_pointer_is_a_fault)
 {
 	char *end = (char *)page_before_the_void() + sysconf(_SC_PAGESIZE);
+	void *top = (void *)(uintptr_t)-4096L;
+	unsigned char there;
 
 	EXPECT_REFUSED(EFAULT, NULL, 0);
 	EXPECT_REFUSED(EFAULT, end, 0);
-	/* The top of the address space is the kernel's, or nobody's. */
-	EXPECT_REFUSED(EFAULT, (void *)(uintptr_t)-4096L, 0);
+	/* That is the kernel's, or nobody's; of 31 bits, it may be the vDSO's. */
+	if (!mincore(top, 1, &there))
+		top = end;
+	EXPECT_REFUSED(EFAULT, top, 0);
 
 	/* One that begins well and goes on into the void. */
 	for (int in = 4; in < NS_ID_REQ_SIZE_VER0; in += 4) {

@@ -169,8 +169,12 @@ __attribute__((constructor(101))) static void ns_look_for_time(void)
 	}
 }
 
-/* For a case that takes long where all is slow: seconds that none needs. */
-#define NS_LONG 300
+/*
+ * In seconds: more than a case takes where all is slow. What hangs is ended with its
+ * program, for which there is the settings file.
+ */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 3000
 
 /* Users without privileges and, nobody else being them, without processes. */
 #define NS_UID_OWNER 61000

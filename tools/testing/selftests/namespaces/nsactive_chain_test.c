@@ -70,7 +70,7 @@ static bool first_seen(const struct ns_key *keys, const struct ns_key *owners,
 #define EXPECT_FIRST_SEEN(nr) \
 	EXPECT_TRUE(first_seen(self->keys, self->owners, variant->levels, nr))
 
-TEST_F_TIMEOUT(chain, goes_together_with_its_last_task, NS_LONG)
+TEST_F(chain, goes_together_with_its_last_task)
 {
 	for (int i = 0; i < variant->levels; i++)
 		close(self->fds[i]);
@@ -79,7 +79,7 @@ TEST_F_TIMEOUT(chain, goes_together_with_its_last_task, NS_LONG)
 	EXPECT_FIRST_SEEN(0);
 }
 
-TEST_F_TIMEOUT(chain, goes_together_with_the_file_of_the_last_level, NS_LONG)
+TEST_F(chain, goes_together_with_the_file_of_the_last_level)
 {
 	ns_actor_kill(self->a);
 	for (int i = 0; i < variant->levels - 1; i++) {
@@ -92,7 +92,7 @@ TEST_F_TIMEOUT(chain, goes_together_with_the_file_of_the_last_level, NS_LONG)
 	EXPECT_FIRST_SEEN(0);
 }
 
-TEST_F_TIMEOUT(chain, loses_one_level_after_the_other_from_the_end, NS_LONG)
+TEST_F(chain, loses_one_level_after_the_other_from_the_end)
 {
 	ns_actor_kill(self->a);
 	for (int i = variant->levels; i; i--) {

@@ -199,7 +199,7 @@ static __s64 do_change(struct ns_actor *a, __u64 arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(change, user_ns_is_visible_all_the_time_and_goes_with_the_last_task, NS_LONG)
+TEST_F(change, user_ns_is_visible_all_the_time_and_goes_with_the_last_task)
 {
 	struct ns_actor *other = ns_actor_in(task, USER_NS);
 
@@ -228,7 +228,7 @@ FIXTURE_TEARDOWN(cred)
 	ns_actors_kill();
 }
 
-TEST_F_TIMEOUT(cred, user_ns_goes_with_the_last_task_of_whatever_user, NS_LONG)
+TEST_F(cred, user_ns_goes_with_the_last_task_of_whatever_user)
 {
 	struct ns_actor *users[3];
 
@@ -258,7 +258,7 @@ static __s64 do_fail_fork(struct ns_actor *a, __u64 unused)
 	return pid < 0 ? -errno : 0;
 }
 
-TEST_F_TIMEOUT(cred, user_ns_is_visible_as_before_when_a_fork_fails, NS_LONG)
+TEST_F(cred, user_ns_is_visible_as_before_when_a_fork_fails)
 {
 	ASSERT_EQ(0, ns_call(task, ns_do_setuid, UID));
 	for (int i = 0; i < 8; i++)
@@ -286,7 +286,7 @@ static __s64 do_geteuid(struct ns_actor *a, __u64 unused)
 	return geteuid();
 }
 
-TEST_F_TIMEOUT(cred, user_ns_is_visible_while_its_task_executes, NS_LONG)
+TEST_F(cred, user_ns_is_visible_while_its_task_executes)
 {
 	ASSERT_TRUE(make_suid("/tmp/root", 0));
 	ASSERT_TRUE(make_suid("/tmp/user", UID));
@@ -306,7 +306,7 @@ static __s64 do_setuid_of_thread(struct ns_actor *a, __u64 uid)
 	return syscall(__NR_setresuid, (uid_t)uid, (uid_t)uid, (uid_t)uid) ? -errno : 0;
 }
 
-TEST_F_TIMEOUT(cred, user_ns_is_visible_while_threads_differ_in_credentials, NS_LONG)
+TEST_F(cred, user_ns_is_visible_while_threads_differ_in_credentials)
 {
 	ASSERT_EQ(0, ns_call(task, ns_do_thread, false));
 	ASSERT_EQ(0, ns_call(task, do_setuid_of_thread, UID));
@@ -318,7 +318,7 @@ TEST_F_TIMEOUT(cred, user_ns_is_visible_while_threads_differ_in_credentials, NS_
 }
 
 /* What is left of the memory of a process does not make its user namespace visible. */
-TEST_F_TIMEOUT(cred, user_ns_is_not_visible_because_of_memory, NS_LONG)
+TEST_F(cred, user_ns_is_not_visible_because_of_memory)
 {
 	char path[32];
 	int mem;
@@ -342,7 +342,7 @@ static __s64 do_join(struct ns_actor *a, __u64 id)
 	return ret;
 }
 
-TEST_F_TIMEOUT(cred, user_ns_is_visible_while_tasks_join_and_leave, NS_LONG)
+TEST_F(cred, user_ns_is_visible_while_tasks_join_and_leave)
 {
 	for (int i = 0; i < 16; i++) {
 		struct ns_actor *next = ns_actor();
@@ -365,7 +365,7 @@ TEST_F_TIMEOUT(cred, user_ns_is_visible_while_tasks_join_and_leave, NS_LONG)
 	EXPECT_GONE_WITH(task);
 }
 
-TEST_F_TIMEOUT(cred, user_ns_is_visible_while_its_task_goes_deeper, NS_LONG)
+TEST_F(cred, user_ns_is_visible_while_its_task_goes_deeper)
 {
 	struct ns_key nested[16];
 

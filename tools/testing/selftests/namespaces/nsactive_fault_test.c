@@ -24,8 +24,9 @@
 #define OWN_TYPES (USER_NS | MNT_NS | UTS_NS | IPC_NS | CGROUP_NS)
 #define MAX_KNOWN 64
 #define NR_SETS ((1 << ns_nr_kinds) - 1)
-#define FAULT_MS 90000		/* for each test, where all of this takes long */
+#define FAULT_MS 60000		/* for each test, where all of this takes long */
 #define MAX_NTH 20000
+#define MAX_SETS 64
 
 #define DEBUGFS "/sys/kernel/debug"
 
@@ -74,7 +75,7 @@ struct caller {
 
 static int fail_nth = -1;
 static int nr_calls, nr_failed, nr_left_out;
-static __u64 deadline;
+static __u64 begin, deadline;
 
 /* What is to be invisible when all is over. */
 static __u64 known[MAX_KNOWN];
@@ -298,36 +299,32 @@ static bool all_gone(void)
 	return gone;
 }
 
-/*
- * Those that belong to a new process, or the hundreds of a network namespace, are
- * not what all the calls are about. With a @stride there is just one of so many:
- * not at the beginning and at the end, where the other namespaces are made.
- */
-static unsigned int next_nth(unsigned int nth, unsigned int total, int stride)
+/* The time for what is first of @nr that still have to be done. */
+static __u64 share(int nr)
 {
-	return nth < 40 || nth + 80 > total ? nth + 1 : nth + stride;
+	__u64 now = ns_now_ms();
+
+	return now < deadline ? (deadline - now) / nr : 0;
 }
 
 /*
  * Have one allocation after the other fail in that call, until there are no more.
- * With @other it is setns() to what @fd says, and callers are in the user namespace
- * of the file @user; else each has its own.
+ * If @ms is not time enough for that, it is one of so many, each time another one,
+ * but one at least. With @other it is setns() to what @fd says, and callers are in
+ * the user namespace of the file @user; else each has its own.
  */
 static bool every_fault(enum call call, __u64 flags, int user, int fd,
-			const struct ns_actor *other, int stride)
+			const struct ns_actor *other, __u64 ms)
 {
-	unsigned int nth, total = 0;
+	unsigned int nth, next = 0, stride = 1, total = 0;
+	__u64 start = ns_now_ms();
 	struct caller c;
 
 	flags &= ~ns_lacking;
-	if (ns_now_ms() > deadline) {
-		nr_left_out++;
-		return true;
-	}
 	if (!caller_make(&c, user))
 		return false;
 	/* The first call counts: its fault is too far away. */
-	for (nth = MAX_NTH; nth <= MAX_NTH; nth = next_nth(nth, total, stride)) {
+	for (nth = MAX_NTH; nth <= MAX_NTH; nth = next, next += stride) {
 		bool right;
 
 		*job = (struct job){ .call = call, .flags = flags, .fd = fd, .nth = nth };
@@ -335,10 +332,8 @@ static bool every_fault(enum call call, __u64 flags, int user, int fd,
 			ksft_print_msg("the caller died, or has no fail-nth\n");
 			return false;
 		}
-		if (!total) {
+		if (nth == MAX_NTH)
 			total = MAX_NTH - job->left;
-			nth = 0;
-		}
 		nr_calls++;
 		nr_failed += job->ret < 0;
 		if (job->ret < 0 || call == CALL_CLONE)
@@ -356,12 +351,21 @@ static bool every_fault(enum call call, __u64 flags, int user, int fd,
 		}
 		if (!right) {
 			ksft_print_msg("%s(%#llx), fault %u of %u: %lld\n", call_names[call],
-				       (unsigned long long)flags, nth, total,
+				       (unsigned long long)flags, nth % MAX_NTH, total,
 				       (long long)job->ret);
 			return false;
 		}
-		if (nth && job->left)
+		if (nth == MAX_NTH) {
+			__u64 took = ns_now_ms() - start + 1;
+
+			/* The others take as long; the last one has no fault. */
+			if (took * (total + 1) > ms)
+				stride = total * took / (ms > took ? ms : took) + 1;
+			next = 1 + start % stride;
+			nr_left_out += total - total / stride;
+		} else if (job->left) {
 			break;
+		}
 	}
 	caller_end(&c);
 	return other || all_gone();
@@ -403,7 +407,8 @@ FIXTURE_SETUP(fault)
 	job = mmap(NULL, sizeof(*job), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		   -1, 0);
 	ASSERT_TRUE(job != MAP_FAILED);
-	deadline = ns_now_ms() + FAULT_MS;
+	begin = ns_now_ms();
+	deadline = begin + FAULT_MS;
 }
 
 FIXTURE_TEARDOWN(fault)
@@ -444,7 +449,14 @@ static bool target_end(struct target *t)
 	return all_gone();
 }
 
-TEST_F_TIMEOUT(fault, setns_by_file_fails_without_a_trace, 600)
+static void log_calls(struct __test_metadata *_metadata)
+{
+	EXPECT_LT(0, nr_failed);
+	TH_LOG("%d calls, of which %d failed; %d faults left out for lack of time", nr_calls,
+	       nr_failed, nr_left_out);
+}
+
+TEST_F(fault, setns_by_file_fails_without_a_trace)
 {
 	struct target t;
 
@@ -453,33 +465,32 @@ TEST_F_TIMEOUT(fault, setns_by_file_fails_without_a_trace, 600)
 		int fd = ns_open(t.a->pid, ns_kinds[k].name);
 
 		ASSERT_LE(0, fd);
-		EXPECT_TRUE(every_fault(CALL_SETNS, ns_kinds[k].type, t.user, fd, t.a, 1));
+		EXPECT_TRUE(every_fault(CALL_SETNS, ns_kinds[k].type, t.user, fd, t.a,
+					share(ns_nr_kinds - k)));
 		close(fd);
 	}
-	EXPECT_LT(0, nr_failed);
-	TH_LOG("%d calls, of which %d failed; %d flags left out for lack of time", nr_calls,
-	       nr_failed, nr_left_out);
+	log_calls(_metadata);
 	EXPECT_TRUE(target_end(&t));
 }
 
-TEST_F_TIMEOUT(fault, setns_by_pidfd_fails_without_a_trace, 600)
+TEST_F(fault, setns_by_pidfd_fails_without_a_trace)
 {
 	struct target t;
+	int nr;
 
 	ASSERT_TRUE(target_make(&t));
-	/* All sets of types; one that lacks the time for that has some of each size. */
-	for (unsigned int i = 0; i < NR_SETS; i++) {
-		unsigned int set = 1 + i * 101 % NR_SETS;
+	/* All sets of types; where there is no time for that, others each time. */
+	for (nr = 0; nr < NR_SETS && ns_now_ms() < deadline; nr++) {
+		unsigned int set = 1 + (begin + nr * 101) % NR_SETS;
 		__u64 flags = 0;
 
 		for (int k = 0; k < ns_nr_kinds; k++)
 			if (set & (1 << k))
 				flags |= ns_kinds[k].type;
-		ASSERT_TRUE(every_fault(CALL_SETNS, flags, t.user, t.pidfd, t.a, 1));
+		ASSERT_TRUE(every_fault(CALL_SETNS, flags, t.user, t.pidfd, t.a, FAULT_MS));
 	}
-	EXPECT_LT(0, nr_failed);
-	TH_LOG("%d calls, of which %d failed; %d flags left out for lack of time", nr_calls,
-	       nr_failed, nr_left_out);
+	TH_LOG("%d of %d sets of types", nr, NR_SETS);
+	log_calls(_metadata);
 	EXPECT_TRUE(target_end(&t));
 }
 
@@ -488,54 +499,57 @@ TEST_F_TIMEOUT(fault, setns_by_pidfd_fails_without_a_trace, 600)
  * next one cannot be made. So each alone, each in a new user namespace, and all;
  * and the same for a mount namespace that starts empty.
  */
-static bool every_kind(enum call call, int stride)
+static int add_every_kind(__u64 *sets, __u64 empty)
 {
-	const __u64 empty = call == CALL_CLONE ? CLONE_EMPTY_MNTNS : UNSHARE_EMPTY_MNTNS;
+	int nr = 0;
 
-	/* Network namespaces take longest, and come last: the time may be up then. */
-	for (int i = 0; i < ns_nr_kinds; i++) {
-		int k = (NS_TIME + i) % ns_nr_kinds;
-		__u64 type = ns_kinds[k].type;
-		int s = type == NET_NS ? 32 : stride;
-
-		if (!every_fault(call, type, -1, -1, NULL, s))
-			return false;
-		if (k != NS_USER && !every_fault(call, type | USER_NS, -1, -1, NULL, s))
-			return false;
+	for (int k = 0; k < ns_nr_kinds; k++) {
+		sets[nr++] = ns_kinds[k].type;
+		if (k != NS_USER)
+			sets[nr++] = ns_kinds[k].type | USER_NS;
 	}
-	return every_fault(call, empty, -1, -1, NULL, stride) &&
-	       every_fault(call, empty | USER_NS, -1, -1, NULL, stride) &&
-	       every_fault(call, empty | (NS_ALL & ~NET_NS), -1, -1, NULL, stride) &&
-	       every_fault(call, NS_NOT_USER & ~NET_NS, -1, -1, NULL, stride) &&
-	       every_fault(call, NS_ALL & ~NET_NS, -1, -1, NULL, 1) &&
-	       every_fault(call, NS_ALL, -1, -1, NULL, 16);
+	sets[nr++] = empty;
+	sets[nr++] = empty | USER_NS;
+	sets[nr++] = empty | (NS_ALL & ~NET_NS);
+	/* Network namespaces take hundreds of allocations. */
+	sets[nr++] = NS_NOT_USER & ~NET_NS;
+	sets[nr++] = NS_ALL & ~NET_NS;
+	sets[nr++] = NS_ALL;
+	return nr;
 }
 
-TEST_F_TIMEOUT(fault, unshare_fails_without_a_trace, 600)
+static bool every_set(enum call call, const __u64 *sets, int nr)
 {
-	EXPECT_TRUE(every_kind(CALL_UNSHARE, 1));
+	for (int i = 0; i < nr; i++)
+		if (!every_fault(call, sets[i], -1, -1, NULL, share(nr - i)))
+			return false;
+	return true;
+}
+
+TEST_F(fault, unshare_fails_without_a_trace)
+{
+	__u64 sets[MAX_SETS];
+	int nr = add_every_kind(sets, UNSHARE_EMPTY_MNTNS);
+
 	/* Without the expensive ones also two at a time. */
 	for (int i = 0; i < ns_nr_kinds; i++) {
 		for (int j = i + 1; j < ns_nr_kinds; j++) {
 			__u64 flags = ns_kinds[i].type | ns_kinds[j].type;
 
-			if (flags & (USER_NS | NET_NS))
-				continue;
-			EXPECT_TRUE(every_fault(CALL_UNSHARE, flags, -1, -1, NULL, 1));
+			if (!(flags & (USER_NS | NET_NS)))
+				sets[nr++] = flags;
 		}
 	}
-	EXPECT_LT(0, nr_failed);
-	TH_LOG("%d calls, of which %d failed; %d flags left out for lack of time", nr_calls,
-	       nr_failed, nr_left_out);
+	EXPECT_TRUE(every_set(CALL_UNSHARE, sets, nr));
+	log_calls(_metadata);
 }
 
-TEST_F_TIMEOUT(fault, clone3_fails_without_a_trace, 600)
+TEST_F(fault, clone3_fails_without_a_trace)
 {
-	EXPECT_TRUE(every_fault(CALL_CLONE, 0, -1, -1, NULL, 1));
-	EXPECT_TRUE(every_kind(CALL_CLONE, 8));
-	EXPECT_LT(0, nr_failed);
-	TH_LOG("%d calls, of which %d failed; %d flags left out for lack of time", nr_calls,
-	       nr_failed, nr_left_out);
+	__u64 sets[MAX_SETS] = { 0 };
+
+	EXPECT_TRUE(every_set(CALL_CLONE, sets, 1 + add_every_kind(sets + 1, CLONE_EMPTY_MNTNS)));
+	log_calls(_metadata);
 }
 
 TEST_HARNESS_MAIN

@@ -1750,7 +1750,7 @@ FIXTURE_TEARDOWN(walk)
 			kill(procs[p].pid, SIGKILL);
 }
 
-TEST_F_TIMEOUT(walk, shows_what_is_used_and_nothing_else, 300)
+TEST_F(walk, shows_what_is_used_and_nothing_else)
 {
 	int nr_steps = given("NS_STEPS", NR_STEPS);
 	__u64 end = ns_now_ms() + WALK_MS;

@@ -127,7 +127,7 @@ FIXTURE_TEARDOWN(socket)
 	ns_actors_kill();
 }
 
-TEST_F_TIMEOUT(socket, brings_the_namespace_back_with_all_above_each_time, NS_LONG)
+TEST_F(socket, brings_the_namespace_back_with_all_above_each_time)
 {
 	const struct chain *c = &self->chain;
 
@@ -148,7 +148,7 @@ TEST_F_TIMEOUT(socket, brings_the_namespace_back_with_all_above_each_time, NS_LO
 	EXPECT_EQ(0, nr_seen(c));
 }
 
-TEST_F_TIMEOUT(socket, brings_back_what_a_task_can_use_again, NS_LONG)
+TEST_F(socket, brings_back_what_a_task_can_use_again)
 {
 	const struct chain *c = &self->chain;
 	int fd = ioctl(self->sock, SIOCGSKNS), home = ns_open(0, "net");
@@ -162,7 +162,7 @@ TEST_F_TIMEOUT(socket, brings_back_what_a_task_can_use_again, NS_LONG)
 }
 
 /* From one level to the next, each of which is all that keeps those above. */
-TEST_F_TIMEOUT(socket, leads_from_owner_to_owner, NS_LONG)
+TEST_F(socket, leads_from_owner_to_owner)
 {
 	const struct chain *c = &self->chain;
 	int fd = ioctl(self->sock, SIOCGSKNS);
@@ -241,7 +241,7 @@ FIXTURE_TEARDOWN(shared)
 	ns_actors_kill();
 }
 
-TEST_F_TIMEOUT(shared, chain_is_listed_whole_or_not_at_all_while_it_comes_and_goes, NS_LONG)
+TEST_F(shared, chain_is_listed_whole_or_not_at_all_while_it_comes_and_goes)
 {
 	struct ns_actor *lister = ns_watch(chain.keys, chain.nr, false);
 
@@ -295,7 +295,7 @@ static __s64 do_open_on(struct ns_actor *a, __u64 unused)
 	return opened;
 }
 
-TEST_F_TIMEOUT(shared, chain_is_there_for_whoever_opens_it_by_handle_meanwhile, NS_LONG)
+TEST_F(shared, chain_is_there_for_whoever_opens_it_by_handle_meanwhile)
 {
 	struct ns_actor *opener = ns_actor();
 	int fd;
@@ -331,7 +331,7 @@ static __s64 do_come_and_go(struct ns_actor *a, __u64 i)
 	return 0;
 }
 
-TEST_F_TIMEOUT(shared, chain_is_up_for_either_end_and_down_after_both, NS_LONG)
+TEST_F(shared, chain_is_up_for_either_end_and_down_after_both)
 {
 	struct ns_actor *actors[2] = { ns_actor(), ns_actor() };
 
@@ -370,7 +370,7 @@ FIXTURE_TEARDOWN(ending)
 {
 }
 
-TEST_F_TIMEOUT(ending, file_opened_while_the_task_ends_is_of_a_visible_namespace, NS_LONG)
+TEST_F(ending, file_opened_while_the_task_ends_is_of_a_visible_namespace)
 {
 	const struct ns_kind *kind = &ns_kinds[variant->kind];
 
@@ -380,9 +380,11 @@ TEST_F_TIMEOUT(ending, file_opened_while_the_task_ends_is_of_a_visible_namespace
 		pid_t pid;
 
 		pid = ns_clone(kind->type | USER_NS, &pidfd);
-		if (pid == 0)
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			for (;;)
 				pause();
+		}
 		ASSERT_LT(0, pid);
 		key = ns_key(pid, kind->name);
 		ASSERT_EQ(0, kill(pid, SIGKILL));
