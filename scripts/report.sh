@@ -219,7 +219,7 @@ without_injected()
 {
 	awk '
 		{ line[NR] = $0 }
-		/vmalloc error: .* allocation failed/ { from = NR }
+		/vmalloc error: .* failed/ { from = NR }
 		/Mem-Info:/ {
 			for (i = from; from && NR - from <= 150 && i < NR; i++)
 				sub(/.*Call [Tt]race:.*/, "", line[i])

@@ -97,6 +97,8 @@ recorded()
 	check $EX_SPLAT '5 1 0' 'SPLAT: Call trace' 'an allocation that fails'
 	echo variant=debug >>"$run"
 	check $EX_PASS '5 0 0' 'PASS' 'an allocation that fails, with DEBUG=1'
+	sed -i '6s/vm_struct allocation failed/failed to allocated page array size 1/' "$console"
+	check $EX_PASS '5 0 0' 'PASS' 'another one that fails'
 	sed -i '9i WARNING: CPU: 0' "$console"
 	check $EX_SPLAT '5 1 0' 'SPLAT: WARNING' 'a warning after that'
 	sed -i '8i WARNING: CPU: 1' "$console"
