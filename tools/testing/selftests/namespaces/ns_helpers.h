@@ -170,11 +170,12 @@ __attribute__((constructor(101))) static void ns_look_for_time(void)
 }
 
 /*
- * In seconds: more than a case takes where all is slow. What hangs is ended with its
- * program, for which there is the settings file.
+ * In seconds: more than a case takes where all is slow, and less than its program has
+ * by the settings file. A case that hangs is in a process group of its own, and would
+ * outlive its program.
  */
 #undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 3000
+#define TEST_TIMEOUT_DEFAULT 600
 
 /* Users without privileges and, nobody else being them, without processes. */
 #define NS_UID_OWNER 61000

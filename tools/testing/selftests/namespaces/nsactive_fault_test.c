@@ -308,23 +308,37 @@ static __u64 share(int nr)
 }
 
 /*
+ * How far it is to the next one of @left faults. That is 1 if there is time for all of
+ * them up to @end, as @calls since @start took it; else it is at random, and so much
+ * that there is time on average.
+ */
+static unsigned int step(unsigned int left, unsigned int calls, __u64 start, __u64 end)
+{
+	__u64 now = ns_now_ms(), nr = left;
+
+	if (calls)
+		nr = now < end ? (end - now) * calls / (now - start + 1) : 0;
+	return nr < left ? 1 + random() % (2 * (left / (nr + 1)) + 1) : 1;
+}
+
+/*
  * Have one allocation after the other fail in that call, until there are no more.
- * If @ms is not time enough for that, it is one of so many, each time another one,
- * but one at least. With @other it is setns() to what @fd says, and callers are in
- * the user namespace of the file @user; else each has its own.
+ * If @ms is not time enough for that, it is the first one and some others, each time
+ * other ones. With @other it is setns() to what @fd says, and callers are in the user
+ * namespace of the file @user; else each has its own.
  */
 static bool every_fault(enum call call, __u64 flags, int user, int fd,
 			const struct ns_actor *other, __u64 ms)
 {
-	unsigned int nth, next = 0, stride = 1, total = 0;
-	__u64 start = ns_now_ms();
+	unsigned int nth = MAX_NTH, calls = 0, total = 0;
+	__u64 start = ns_now_ms(), end = start + ms;
 	struct caller c;
 
 	flags &= ~ns_lacking;
 	if (!caller_make(&c, user))
 		return false;
 	/* The first call counts: its fault is too far away. */
-	for (nth = MAX_NTH; nth <= MAX_NTH; nth = next, next += stride) {
+	for (;;) {
 		bool right;
 
 		*job = (struct job){ .call = call, .flags = flags, .fd = fd, .nth = nth };
@@ -356,17 +370,17 @@ static bool every_fault(enum call call, __u64 flags, int user, int fd,
 			return false;
 		}
 		if (nth == MAX_NTH) {
-			__u64 took = ns_now_ms() - start + 1;
-
-			/* The others take as long; the last one has no fault. */
-			if (took * (total + 1) > ms)
-				stride = total * took / (ms > took ? ms : took) + 1;
-			next = 1 + start % stride;
-			nr_left_out += total - total / stride;
-		} else if (job->left) {
-			break;
+			nth = 0;
+			start = ns_now_ms();
+		} else {
+			if (job->left)
+				break;
+			calls++;
 		}
+		nth += step(nth < total ? total - nth : 0, calls, start, end);
 	}
+	/* How many there are is not always quite the same. */
+	nr_left_out += calls < total ? total - calls : 0;
 	caller_end(&c);
 	return other || all_gone();
 }
@@ -408,6 +422,7 @@ FIXTURE_SETUP(fault)
 		   -1, 0);
 	ASSERT_TRUE(job != MAP_FAILED);
 	begin = ns_now_ms();
+	srandom(begin);
 	deadline = begin + FAULT_MS;
 }
 
@@ -487,7 +502,7 @@ TEST_F(fault, setns_by_pidfd_fails_without_a_trace)
 		for (int k = 0; k < ns_nr_kinds; k++)
 			if (set & (1 << k))
 				flags |= ns_kinds[k].type;
-		ASSERT_TRUE(every_fault(CALL_SETNS, flags, t.user, t.pidfd, t.a, FAULT_MS));
+		ASSERT_TRUE(every_fault(CALL_SETNS, flags, t.user, t.pidfd, t.a, share(1)));
 	}
 	TH_LOG("%d of %d sets of types", nr, NR_SETS);
 	log_calls(_metadata);

@@ -191,8 +191,10 @@ static bool make_target(struct target *t, __u64 flags)
 
 static bool is_as(__u64 id, bool visible)
 {
+	/* First: who opens it makes it visible. */
+	bool listed = ns_is_listed(id, 0, 0);
 	int fd = ns_open_handle(id, 0, 0);
-	bool listed = ns_is_listed(id, 0, 0), opened = fd >= 0;
+	bool opened = fd >= 0;
 
 	if (opened && id_and_close(fd) != id)
 		ksft_print_msg("the handle of %llu opens another\n", (unsigned long long)id);
