@@ -79,7 +79,7 @@ soak: build
 
 bench:
 	$(call ready,$(ARCH))
-	@scripts/bench.sh
+	@ARCH=$(ARCH) scripts/bench.sh
 
 build:
 	$(call ready,$(ARCH))
@@ -106,15 +106,15 @@ export:
 
 verify:
 	$(call ready,$(ARCH))
-	@scripts/verify.sh
+	@ARCH=$(ARCH) scripts/verify.sh
 
 verify-each:
 	$(call ready,$(ARCH))
-	@scripts/verify-each.sh
+	@ARCH=$(ARCH) scripts/verify-each.sh
 
 release-check:
-	$(call ready,$(or $(given),$(archs)))
-	@ARCHES='$(given)' scripts/release-check.sh
+	$(call ready,$(if $(given),$(sort $(given) $(ARCH)),$(archs)))
+	@ARCH=$(ARCH) ARCHES='$(given)' scripts/release-check.sh
 
 clean:
 	@scripts/tree.sh clean

@@ -66,11 +66,14 @@ exec {lock}>"$dir/.lock"
 flock -n "$lock" || die $EX_BUILD "$dir is in use by another build or boot: wait for its end"
 
 # What it is built from, for boot.sh: not there until all is.
-rm -f "$dir/built"
-built=$({
+source_state()
+{
 	echo "tree=$(git -C "$src" rev-parse 'HEAD^{tree}')"
 	[ -z "$(git -C "$src" --no-optional-locks status --porcelain -uno)" ] || echo dirty=yes
-})
+}
+before=$(cat "$dir/built" 2>/dev/null) || before=
+rm -f "$dir/built"
+built=$(source_state)
 
 requested()
 {
@@ -167,5 +170,8 @@ if [ -n "$tests" ]; then
 	fi
 fi
 
+# The selftests may be of another tree, and the tree have changed meanwhile.
+[ -n "$tests" ] || [ "$built" = "$before" ] || built=tree=unknown
+[ "$(source_state)" = "$built" ] || [ "$built" = tree=unknown ] || built+=$'\n'dirty=yes
 echo "$built" >"$dir/built"
 say "$what: done, $dir"

@@ -84,7 +84,11 @@ if [ -z "${FORCE:-}" ] && ! patches_on_disk | diff "$seen" - >"$new/edits"; then
 fi
 
 mkdir -p "$patches" "$top/$mirror"
-rsync -rc --delete --out-format='%o %n' "$new/patches/" "$patches/"
+# What is not of the series is not ours to remove.
+{ series_names; cut -d' ' -f3- "$applied"; } | while read -r name; do
+	[ -e "$new/patches/$name" ] || [ ! -e "$patches/$name" ] || { rm "$patches/$name" && echo "del. $name"; }
+done
+rsync -rc --out-format='%o %n' "$new/patches/" "$patches/"
 rsync -c "$new/series" "$series"
 rsync -rpc --delete "$new/$mirror/" "$top/$mirror/"
 

@@ -25,7 +25,9 @@ key()
 	{
 		kgit rev-parse HEAD
 		kgit status --porcelain
-		echo "${ARCH:-$(default_arch)}"
+		echo "$arch"
+		"${cross}gcc" --version
+		"${qemu[0]}" --version
 		cd "$top"
 		find Makefile .ci series patches configs scripts "$mirror" -type f -print0 |
 			LC_ALL=C sort -z | xargs -0 sha256sum
@@ -78,9 +80,9 @@ mkdir -p "$done_dir"
 "$top/scripts/export.sh" --check ||
 	die $EX_BUILD "what is in build/linux is not what is in patches/: \`make export\` or \`make tree\` first"
 only=${ARCHES:-}
-for arch in ${only:-$(arch_list)}; do
+for a in ${only:-$(arch_list)}; do
 	for DEBUG in 0 1; do
-		export DEBUG ARCHES=$arch
+		export DEBUG ARCHES=$a
 		rc=0
 		"$top/scripts/test.sh" || rc=$?
 		[ $rc -lt 128 ] || exit $rc

@@ -146,10 +146,10 @@ record()
 		echo "${sums[i]} $c ${wanted[i]}"
 		i=$((i + 1))
 	done >"$applied"
+	echo "$on_disk" >"$seen"
 }
 
 say "build/linux: $keep of its ${#old[@]} patches stay, $((${#wanted[@]} - keep)) to apply"
-echo "$on_disk" >"$seen"
 kgit reset -q --hard "$commit"
 
 todo=("${wanted[@]:keep}")

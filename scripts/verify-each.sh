@@ -26,8 +26,8 @@ if [ ! -e "$dir/linux/Makefile" ]; then
 		die $EX_BUILD "cannot check out: see $dir/checkout.log"
 fi
 
-# What decides whether a build can be left out: the source, the configuration, the
-# compiler, and who judges
+# What decides whether a build can be left out: the source, the configuration, compiler
+# and qemu, and who judges
 key()
 {
 	local commit=$1 config=$2
@@ -38,8 +38,10 @@ key()
 		cat "$top/configs/base.config" "$top/configs/arch/$arch.conf"
 		[ "$config" = usual ] || cat "$top/configs/$config.config"
 		"${cross}gcc" --version
+		"${qemu[0]}" --version
 		cd "$top"
-		cat scripts/{verify-each,build,boot,report}.sh scripts/guest/init.c "$mirror/init_ino_test.c"
+		cat scripts/{verify-each,build,boot,report,common}.sh scripts/allowed-skips \
+			scripts/guest/init.c "$mirror/init_ino_test.c"
 	} | sha256sum | cut -d' ' -f1
 }
 
