@@ -182,6 +182,16 @@ TEST_F(socket, leads_from_owner_to_owner)
 	close(fd);
 }
 
+TEST(user_namespaces_are_no_deeper_than_that)
+{
+	struct ns_actor *a = ns_actor();
+
+	for (int i = 0; i < MAX_LEVELS; i++)
+		ASSERT_EQ(0, ns_call(a, ns_do_enter, USER_NS));
+	EXPECT_EQ(-ENOSPC, ns_call(a, ns_do_enter, USER_NS));
+	ns_actors_kill();
+}
+
 TEST(parent_of_a_pid_namespace_is_what_its_file_keeps)
 {
 	struct ns_actor *a = ns_actor();

@@ -319,4 +319,51 @@ TEST_F(nstree, pid_ioctl_that_finds_no_task_says_esrch)
 	close(fd);
 }
 
+/* Of two namespaces, one below the other, each ioctl has a task that is not in both. */
+TEST_F(nstree, pid_ioctl_about_a_task_that_is_not_there_says_esrch)
+{
+	pid_t outer = getpid(), inner;
+	int fd = ns_open(0, "pid"), status;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, unshare(CLONE_NEWUSER | CLONE_NEWPID));
+	inner = fork();
+	if (inner == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		EXPECT_LT(1, ioctl(fd, NS_GET_PID_IN_PIDNS, 1));
+		EXPECT_LT(1, ioctl(fd, NS_GET_TGID_IN_PIDNS, 1));
+		EXPECT_EQ(-1, ioctl(fd, NS_GET_PID_FROM_PIDNS, outer));
+		EXPECT_EQ(ESRCH, errno);
+		EXPECT_EQ(-1, ioctl(fd, NS_GET_TGID_FROM_PIDNS, outer));
+		EXPECT_EQ(ESRCH, errno);
+		_exit(_metadata->exit_code);
+	}
+	ASSERT_LT(0, inner);
+	close(fd);
+	fd = ns_open(0, "pid_for_children");
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(inner, ioctl(fd, NS_GET_PID_FROM_PIDNS, 1));
+	EXPECT_EQ(inner, ioctl(fd, NS_GET_TGID_FROM_PIDNS, 1));
+	EXPECT_EQ(-1, ioctl(fd, NS_GET_PID_IN_PIDNS, outer));
+	EXPECT_EQ(ESRCH, errno);
+	EXPECT_EQ(-1, ioctl(fd, NS_GET_TGID_IN_PIDNS, outer));
+	EXPECT_EQ(ESRCH, errno);
+	close(fd);
+	ASSERT_EQ(inner, waitpid(inner, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+/* EPERM for the file system; that the file has no mmap() is ENODEV. */
+TEST_F(nstree, nothing_can_be_executed_from_nsfs)
+{
+	int fd = ns_open(0, "uts");
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 1, PROT_READ, MAP_PRIVATE, fd, 0));
+	EXPECT_EQ(ENODEV, errno);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 1, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0));
+	EXPECT_EQ(EPERM, errno);
+	close(fd);
+}
+
 TEST_HARNESS_MAIN
