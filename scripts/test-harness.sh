@@ -315,6 +315,7 @@ fake_tree()
 {
 	unset TEST COUNT DEBUG VARIANT ARCHES RESUME STRICT LOGDIR KERNEL APPEND PLANT SMP MEMORY ACCEL
 	fake=$work/fake out=$work/fake/build/fake
+	rm -rf "$fake"
 	mkdir -p "$out" "$fake/build/linux/samples/vfs"
 	echo 'int main(void) { return 0; }' >"$fake/build/linux/samples/vfs/list-namespaces.c"
 	cp -r "$top/configs" "$top/scripts" "$fake"
@@ -437,6 +438,75 @@ scripts_on_fakes()
 	fake 0 '' 'no sums of a run before' find "$out/log" "$out/log/base" -maxdepth 1 -name summary -exec false {} +
 }
 
+# A base of one file, which the series takes through some lines
+fake_series()
+{
+	local v
+
+	v=$(awk '!/^#/ && NF { print $1; exit }' "$top/configs/base.versions")
+	kernel=$fake/build/linux
+	rm -rf "$kernel"
+	mkdir -p "$kernel"
+	git init -q -b main "$kernel"
+	git -C "$kernel" config user.name x
+	git -C "$kernel" config user.email x@y
+	IFS=. read -r major minor point <<<"$v"
+	printf '%s = %s\n' VERSION "$major" PATCHLEVEL "$minor" SUBLEVEL "$point" >"$kernel/Makefile"
+	edit base
+	git -C "$kernel" tag base
+	echo "$v" >"$kernel/.git/nstree-origin"
+	: >"$kernel/.git/nstree-applied"
+}
+
+# edit WORD: a commit that adds it
+edit()
+{
+	echo "$1" >>"$kernel/file"
+	git -C "$kernel" add -A
+	git -C "$kernel" commit -q --no-verify -m "$1"
+}
+
+patches_and_tree()
+{
+	local major minor point kernel
+
+	fake_tree
+	fake_series
+	fake $EX_BUILD 'make tree.* first' 'an export before there is a tree' scripts/export.sh
+	fake 0 'up to date: base and 0 patches' 'a tree without patches' scripts/tree.sh
+	edit one
+	edit two
+	fake 0 'series: 2 patches' 'an export' scripts/export.sh
+	fake 0 '' 'the export again' scripts/export.sh --check
+	fake 0 'one two' 'the patches in their order' sh -c 'cat patches/* | sed -n "s/^Subject: .PATCH. //p" | xargs'
+
+	# Nothing is lost on either side
+	echo mine >"$fake/patches/notes"
+	git -C "$kernel" reset -q --hard HEAD~1
+	fake 0 'del. 0002-two.patch' 'a commit that is dropped' scripts/export.sh
+	fake 0 'mine' 'what is not of the series' cat patches/notes
+	rm "$fake/patches/notes"
+	edit three
+	fake 0 'has commits that are not in patches.*left as it is' 'what is not exported' scripts/tree.sh
+	sed -i 's/^+one/+uno/; s/^ one/ uno/' "$fake"/patches/*.patch
+	fake $EX_BUILD 'git am the edits' 'an export over edits of patches/' scripts/export.sh
+	fake $EX_BUILD 'changed, but.*has commits' 'edits over what is not exported' scripts/tree.sh
+	git -C "$kernel" reset -q --hard HEAD~1
+	fake 0 '1 of them applied now' 'edits that are applied' scripts/tree.sh
+	fake 0 '^uno$' 'what they say' cat build/linux/file
+	fake 0 'series: 1 patches' 'and exported' scripts/export.sh
+
+	# A patch that does not apply, and one that did already
+	sed 's/^ base/ bass/; s/^+uno/+due/' "$fake/patches/0001-one.patch" >"$fake/patches/0002-bad.patch"
+	echo 0002-bad.patch >>"$fake/series"
+	fake $EX_BUILD '0002-bad.patch does not apply' 'a patch that does not apply' scripts/tree.sh
+	fake $EX_BUILD 'incomplete, 0002-bad.patch' 'an export of what is left' scripts/export.sh
+	cp "$fake/patches/0001-one.patch" "$fake/patches/0002-bad.patch"
+	fake $EX_BUILD '0002-bad.patch is already applied' 'one that is applied already' scripts/tree.sh
+	echo 0003-none.patch >>"$fake/series"
+	fake $EX_BUILD 'names 0003-none.patch' 'one that is not there' scripts/tree.sh
+}
+
 # boot PLANT CODE REGEX
 boot()
 {
@@ -457,6 +527,7 @@ case ${1:-} in
 '')
 	recorded
 	scripts_on_fakes
+	patches_and_tree
 	;;
 --boot)
 	arch_load "${2:?usage: test-harness.sh [--boot ARCH]}"

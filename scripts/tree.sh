@@ -23,7 +23,7 @@ elif [ $# != 0 ]; then
 	die 2 "usage: tree.sh [clean]"
 fi
 
-mkdir -p "$build"
+mkdir -p "$build/log"
 exec 9>"$build/.tree.lock"
 flock 9
 
@@ -98,6 +98,11 @@ sums=()
 mapfile -t old <"$applied"
 
 on_disk=$(patches_on_disk)
+record_seen()
+{
+	printf '%s' "${on_disk:+$on_disk$'\n'}" >"$seen"
+}
+
 keep=0 commit=$(kgit rev-parse base)
 while [ $keep -lt ${#wanted[@]} ] && [ $keep -lt ${#old[@]} ] &&
       [ "${sums[keep]}" = "${old[keep]%% *}" ]; do
@@ -111,7 +116,7 @@ if [ $keep = ${#wanted[@]} ] && [ $keep = ${#old[@]} ] && [ ! -e "$linux/.git/ns
 	else
 		say "build/linux is up to date: base and ${#wanted[@]} patches"
 	fi
-	echo "$on_disk" >"$seen"
+	record_seen
 	exit
 fi
 
@@ -146,7 +151,7 @@ record()
 		echo "${sums[i]} $c ${wanted[i]}"
 		i=$((i + 1))
 	done >"$applied"
-	echo "$on_disk" >"$seen"
+	record_seen
 }
 
 say "build/linux: $keep of its ${#old[@]} patches stay, $((${#wanted[@]} - keep)) to apply"
