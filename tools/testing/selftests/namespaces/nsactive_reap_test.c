@@ -433,4 +433,29 @@ TEST_F(reap, nobody_precedes_the_init_of_a_pid_namespace)
 	TH_LOG("%d of %d were the first", nr_children, i);
 }
 
+/* It would have killed them. Nobody is there to kill what has had no init itself. */
+TEST_F(reap, nobody_follows_the_init_of_the_parent_of_a_pid_namespace)
+{
+	int home = ns_open(0, "pid"), pidfd, there;
+	pid_t pid;
+
+	ASSERT_EQ(0, ns_call(self->a, do_unshare, PID_NS));
+	pidfd = syscall(__NR_pidfd_open, self->a->pid, 0);
+	/* PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE */
+	there = ioctl(pidfd, NS_OF_PIDFD(6), 0);
+	ASSERT_LE(0, there);
+	ns_actor_kill(self->a);
+
+	/* That it is a dead end only shows when somebody is to live there. */
+	ASSERT_EQ(0, setns(there, CLONE_NEWPID));
+	pid = fork();
+	if (pid == 0)
+		_exit(0);
+	EXPECT_EQ(-1, pid);
+	EXPECT_EQ(ENOMEM, errno);
+	if (pid > 0)
+		EXPECT_TRUE(reap(pid));
+	EXPECT_EQ(0, setns(home, CLONE_NEWPID));
+}
+
 TEST_HARNESS_MAIN
