@@ -25,9 +25,11 @@ checkpatch_ignore='
 FILE_PATH_CHANGES .*
 COMPLEX_MACRO include/linux/ns/ns_common_types.h
 COMPLEX_MACRO include/linux/ns_common.h
+COMPLEX_MACRO kernel/listns.c
 MACRO_ARG_(UNUSED|REUSE) include/linux/ns/ns_common_types.h
 MACRO_ARG_(UNUSED|REUSE) include/linux/ns_common.h
 MACRO_ARG_UNUSED fs/nsfs.c
+MACRO_ARG_UNUSED kernel/listns.c
 MACRO_ARG_REUSE fs/pidfs.c
 MACRO_ARG_(REUSE|PRECEDENCE) kernel/nsproxy.c
 TRAILING_SEMICOLON include/linux/ns_common.h
@@ -287,6 +289,9 @@ checkpatch_one()
 
 check_checkpatch()
 {
+	# Debian's python3, which has its modules, whatever else is installed
+	local -x PATH=/usr/bin:$PATH
+
 	have perl perl || return $skipped
 	python3 -c 'import git, ply' 2>/dev/null ||
 		echo "note: SPDX tags are not looked up: apt-get install python3-git python3-ply"
