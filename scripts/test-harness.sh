@@ -338,7 +338,13 @@ fake_tree()
 		console=\${console#*id=console,path=} report=\${report#*id=report,path=} now=\${now#*NS_NONCE=}
 		sed "s/$nonce/\${now%% *}/" $data/good.console >"\${console%% *}"
 		sed "s/$nonce/\${now%% *}/" $data/good.ktap >"\${report%% *}"
+		[[ \$* == *NS_MODE=base* ]] || exit 0
+		[ "\$(wc -l <$work/boots)" -ge "\${FAKE_FAIL:-0}" ] ||
+			sed -i 's/^  ok 1 fixture/  not ok 1 fixture/; s/^ok 2 .*/not ok 2 namespaces:two_test # exit=1/' \
+				"\${report%% *}"
+		echo boot >>$work/boots
 	END
+	: >"$work/boots"
 	printf '# base \n' >"$fake/configs/base-selftests.results"
 	printf '#!/bin/sh\n' >"$fake/scripts/test-harness.sh"
 	chmod +x "$fake/qemu"
@@ -415,6 +421,20 @@ scripts_on_fakes()
 	rm -r "$out/selftests32"
 	echo 'gcc32 cannot link' >"$out/no-selftests32"
 	fake 2 'one of fake' 'two architectures in one boot' scripts/boot.sh test fake fake
+
+	# The base's tests, which are red on the first boots
+	(fresh_base && sed '1s/.*/# base \n# arches fake/' "$record") >"$fake/configs/base-selftests.results"
+	cp -r "$out/selftests" "$out/base-selftests"
+	for s in '0 base.s tests: 7 passed' '1 base.s tests, boot 2 after namespaces:two_test:.*: 7 passed' \
+		 '2 base.s tests, boot 2 .*, boot 3 after .*: 7 passed'; do
+		: >"$work/boots"
+		FAKE_FAIL=${s%% *} fake 0 "^fake, the ${s#* }" "the base's tests, red ${s%% *} times" \
+			scripts/test.sh --no-build
+	done
+	: >"$work/boots"
+	FAKE_FAIL=3 fake $EX_FAIL '^10 passed, 2 failed' "the base's tests, always red" scripts/test.sh --no-build
+	fake 0 'two_test:fixture.variant.third' 'what the first of these boots gave' cat "$out/log/base/boot-1/records"
+	echo '# base 6.18.1' >"$fake/configs/base-selftests.results"
 
 	# One at a time
 	: >"$fake/build/linux/Makefile"

@@ -83,6 +83,18 @@ for arch in $ARCHES; do
 		log=$logs
 		[ "$mode" = test ] || what=", the base's tests" log=$logs/base
 		one "$mode" || rc=$?
+		# Some of the base's tests wait for a fixed time only, and so fail on the
+		# base's kernel, too, when the host is busy. One boot of three has to give
+		# all that is recorded. The series' own tests have one boot.
+		for ((try = 2; rc == EX_FAIL && try <= 3; try++)); do
+			[ "$mode" = base ] || break
+			mkdir -p "$log/boot-$((try - 1))"
+			cp "$log"/{report.ktap,console.log,records} "$log/boot-$((try - 1))"
+			what+=", boot $try after $(awk -F'\t' '$1 == "F" { print $2 }' "$log/records" | xargs)"
+			say "$arch$what"
+			rc=0
+			one "$mode" || rc=$?
+		done
 		[ $rc -lt 128 ] || die $rc "$arch$what: interrupted (code $rc), and nothing more is run"
 		if [ $rc != $EX_BUILD ] && [ -s "$log/summary" ]; then
 			read -r p f s <"$log/summary"
