@@ -480,6 +480,39 @@ static __s64 do_mount_tmpfs(struct ns_actor *a, __u64 unused)
 	return attach_as_root(new_mount("tmpfs"));
 }
 
+/*
+ * Runs in the actor: mount a tmpfs over the root, and try to have the mount of
+ * the root somewhere else. Returns the number of the first thing that went wrong.
+ */
+static __s64 do_displace_root(struct ns_actor *a, __u64 unused)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root < 0 || do_mount_tmpfs(a, 0) || mkdir("/dir", 0755))
+		return 1;
+	if (attach(root, "/dir", 0) != -1 || errno != EINVAL)
+		return 2;
+	if (attach(root, "/", MOVE_MOUNT_BENEATH) != -1 || errno != EINVAL)
+		return 3;
+	if (sys_open_tree(root, "", OPEN_TREE_CLONE | AT_EMPTY_PATH) != -1 ||
+	    errno != EINVAL)
+		return 4;
+	close(root);
+	return 0;
+}
+
+TEST_F(empty, root_mount_stays_below_what_is_mounted_over_it)
+{
+	__u64 bottom;
+
+	ASSERT_EQ(0, ns_call(self->a, do_look, 0));
+	bottom = self->v->mounts[0];
+	EXPECT_EQ(0, ns_call(self->a, do_displace_root, 0));
+	ASSERT_EQ(0, ns_call(self->a, do_look, 0));
+	EXPECT_EQ(1, self->v->nr);
+	EXPECT_EQ(bottom, self->v->sm.mnt_parent_id);
+}
+
 TEST_F(empty, can_be_mounted_over)
 {
 	struct view *v = self->v;

@@ -7,6 +7,9 @@
 #include "../kselftest_harness.h"
 #include "ns_helpers.h"
 
+/* Of <linux/sched.h>, as /proc/<pid>/stat shows it. */
+#define PF_SUPERPRIV 0x00000100
+
 /* Who there is to be seen. */
 enum {
 	HOST,		/* in the initial user namespace */
@@ -622,6 +625,52 @@ TEST_F(use, open_file_is_not_a_use)
 	ASSERT_EQ(0, ns_call(self->a, ns_do_setuid, NS_UID_OTHER));
 	ns_list(self->a, NS_REQ(), 1000);
 	EXPECT_TRUE(ns_listed_exactly(self->a, self->used, ns_nr_kinds));
+}
+
+/* Runs in the actor: has it used a privilege since it was born? */
+static __s64 do_tell_use(struct ns_actor *a, __u64 unused)
+{
+	FILE *file = fopen("/proc/self/stat", "r");
+	unsigned int flags;
+	int n;
+
+	n = file ? fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %u", &flags) : 0;
+	if (file)
+		fclose(file);
+	return n == 1 ? !!(flags & PF_SUPERPRIV) : -EIO;
+}
+
+/* Runs in the actor: look at what only a privilege shows, in all ways there are. */
+static __s64 do_look_at_foreign(struct ns_actor *a, __u64 unused)
+{
+	const struct who *w = &whos[FOREIGN];
+	__u64 mnt = w->ns[NS_MNT].ns_id;
+	int fd = ns_open(0, "mnt");
+	bool ok = ns_walk_meets(fd, NS_MNT_GET_NEXT, mnt, mnt);
+
+	for (int k = 0; k < ns_nr_kinds; k++) {
+		const struct nsfs_file_handle *h = &w->ns[k];
+
+		ok &= ns_is_listed(h->ns_id, h->ns_type, 0) &&
+		      ns_is_listed(h->ns_id, 0, w->owner[k]) &&
+		      ns_id_of_handle(h->ns_id, h->ns_type, h->ns_inum) == (__s64)h->ns_id;
+	}
+	close(fd);
+	return ok;
+}
+
+TEST(to_look_is_not_to_use_a_privilege)
+{
+	struct ns_actor *a = ns_actor();
+
+	ASSERT_TRUE(ready);
+	ASSERT_EQ(0, ns_call(a, do_tell_use, 0));
+	ASSERT_EQ(1, ns_call(a, do_look_at_foreign, 0));
+	EXPECT_EQ(0, ns_call(a, do_tell_use, 0));
+	/* It does show when one is used. */
+	ASSERT_EQ(0, ns_call(a, ns_do_unshare, UTS_NS));
+	EXPECT_EQ(1, ns_call(a, do_tell_use, 0));
+	ns_actors_kill();
 }
 
 int main(int argc, char **argv)
