@@ -57,6 +57,7 @@ static struct job {
 	unsigned int nth;	/* the allocation that fails */
 	unsigned int left;	/* 0 if one has failed */
 	__s64 ret;
+	char buf[16];		/* after a fork, the stack is copied on write: may fail */
 } *job;
 
 static const char *const link_names[] = {
@@ -97,11 +98,10 @@ static __s64 do_job(struct ns_actor *a, __u64 unused)
 		[1] = (uintptr_t)&pidfd,
 		[4] = SIGCHLD,
 	};
-	char buf[16] = {};
-	int len = snprintf(buf, sizeof(buf), "%u", job->nth);
+	int len = snprintf(job->buf, sizeof(job->buf), "%u", job->nth);
 	__s64 ret = -1;
 
-	if (pwrite(fail_nth, buf, len, 0) != len)
+	if (pwrite(fail_nth, job->buf, len, 0) != len)
 		return -errno;
 	switch (job->call) {
 	case CALL_CLONE:
@@ -117,11 +117,11 @@ static __s64 do_job(struct ns_actor *a, __u64 unused)
 		break;
 	}
 	job->ret = ret < 0 ? -errno : ret;
-	len = pread(fail_nth, buf, sizeof(buf) - 1, 0);
+	len = pread(fail_nth, job->buf, sizeof(job->buf) - 1, 0);
 	if (len < 0 || pwrite(fail_nth, "0", 1, 0) != 1)
 		return -errno;
-	buf[len] = '\0';
-	job->left = atoi(buf);
+	job->buf[len] = '\0';
+	job->left = atoi(job->buf);
 	if (job->call == CALL_CLONE && ret > 0) {
 		close(pidfd);
 		waitpid(ret, NULL, 0);
@@ -340,10 +340,13 @@ static bool every_fault(enum call call, __u64 flags, int user, int fd,
 	/* The first call counts: its fault is too far away. */
 	for (;;) {
 		bool right;
+		__s64 err;
 
 		*job = (struct job){ .call = call, .flags = flags, .fd = fd, .nth = nth };
-		if (ns_call(c.a, do_job, 0)) {
-			ksft_print_msg("the caller died, or has no fail-nth\n");
+		err = ns_call(c.a, do_job, 0);
+		if (err) {
+			ksft_print_msg("the caller died, or has no fail-nth: %lld\n",
+				       (long long)err);
 			return false;
 		}
 		if (nth == MAX_NTH)
