@@ -404,7 +404,7 @@ struct ns {
 	int owner;
 	int parent;			/* of a pid namespace */
 	bool visible;
-	bool dead;			/* a pid namespace whose init died */
+	bool dead;			/* a pid namespace: its init died, or one above */
 	int init;			/* process */
 	int mounted[NR_PLACES];		/* in a mount namespace: what, */
 	bool locked[NR_PLACES];		/* and whether for good */
@@ -1033,9 +1033,9 @@ static int clone_of(int p, __u64 flags)
 
 	/* The dead have no children. */
 	if (flags & PID_NS && no_pid_ns_below(uses))
-		FAILURE(ret, EINVAL, EPERM);
+		FAILURE(ret, EINVAL, EPERM, ENOSPC);
 	else if (nss[uses[USE_PID_CH]].dead)
-		FAILURE(ret, ENOMEM, EPERM);
+		FAILURE(ret, ENOMEM, EPERM, ENOSPC);
 	else if (RESULT(ret, EPERM, ENOSPC))
 		born(c, p, pidfd, flags);
 	return procs[c].state == ALIVE ? c : -1;
@@ -1064,7 +1064,7 @@ static bool step_unshare(int p)
 	note("%d: unshare(%s)", p, flags_text(flags));
 	ret = CALL(p, OP_UNSHARE, .a = flags);
 	if (flags & PID_NS && no_pid_ns_below(uses)) {
-		FAILURE(ret, EINVAL, EPERM);
+		FAILURE(ret, EINVAL, EPERM, ENOSPC);
 	} else if (RESULT(ret, EPERM, ENOSPC)) {
 		memcpy(old, uses, sizeof(old));
 		find_new(p, old, flags);
@@ -1456,9 +1456,9 @@ static bool take_along(int init)
 		is_doomed[p] = true;
 		doomed[nr++] = p;
 	}
+	/* Who holds a file of one below that had no init may enter it, but not fork. */
 	for (int n = NR_HOST_NS; n < nr_ns; n++)
-		if (nss[n].kind == NS_PID && nss[n].init >= 0 && is_doomed[nss[n].init] &&
-		    pid_ns_below(n, top))
+		if (nss[n].kind == NS_PID && pid_ns_below(n, top))
 			nss[n].dead = true;
 	for (; nr; doomed[last] = doomed[--nr]) {
 		int max = -1;
