@@ -42,7 +42,7 @@ help:
 	@echo '  boot         boot that, with what make run shows'
 	@echo '  verify       check the series and the scripts'
 	@echo '  verify-each  build and boot after every patch'
-	@echo '  release-check  all of that, on all architectures, into README.md: takes a day'
+	@echo '  release-check  all of that, on all architectures, into RESULTS.md: takes a day'
 	@echo '  clean        remove build/'
 	@echo
 	@echo 'Variables:'

@@ -7,7 +7,7 @@
 # was not run, * for a run of another series, or of a kernel or command line that was
 # given by hand.
 #
-# --table is for README.md: what has a * does not count, and it fails if a test did or
+# --table is for RESULTS.md: what has a * does not count, and it fails if a test did or
 # was not run.
 
 # shellcheck source-path=SCRIPTDIR

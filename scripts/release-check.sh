@@ -5,9 +5,9 @@
 # and with its debug kernel, verify, verify-each and the bench. Takes most of a day on
 # two cores. Interrupt it at will: what passed is not done again until it changes.
 # Goes on after a failure. The table at the end is in build/release-check.md, and
-# replaces that of README.md.
+# becomes RESULTS.md.
 #
-#	ARCHES="..."	not all of configs/arch, and README.md stays as it is; the other rows
+#	ARCHES="..."	not all of configs/arch, and RESULTS.md stays as it is; the other rows
 #			are of earlier runs of the very same series, or empty
 
 # shellcheck source-path=SCRIPTDIR
@@ -57,25 +57,7 @@ step()
 	fi
 }
 
-into_readme()
-{
-	local new=$done_dir/README.md
-
-	awk -v table="$1" '
-		/^<!-- end of release-check -->$/ { skip = 0 }
-		!skip { print }
-		/^<!-- release-check -->$/ {
-			while ((getline line < table) > 0)
-				print line
-			skip = 1
-		}' "$top/README.md" >"$new"
-	cat "$new" >"$top/README.md"
-}
-
 mkdir -p "$done_dir"
-[ "$(grep -x -E '<!-- (end of )?release-check -->' "$top/README.md" | tr '\n' ' ')" = \
-  '<!-- release-check --> <!-- end of release-check --> ' ] ||
-	die $EX_FAIL "README.md has no place for the table: two lines, <!-- release-check --> and <!-- end of release-check -->"
 "$top/scripts/tree.sh"
 "$top/scripts/export.sh" --check ||
 	die $EX_BUILD "what is in build/linux is not what is in patches/: \`make export\` or \`make tree\` first"
@@ -95,7 +77,10 @@ step verify-each "$top/scripts/verify-each.sh"
 step bench "$top/scripts/bench.sh"
 
 {
-	echo "Base $(source_version "$linux"), $(kgit rev-list --count base..HEAD) patches, $(date +%F):"
+	# Everything up to the first line of the table is text that stays.
+	sed '/^Base /,$d' "$top/RESULTS.md"
+	echo "Base $(source_version "$linux"), $(kgit rev-list --count base..HEAD) patches," \
+		"commit $(git -C "$top" rev-parse --short=12 HEAD), $(date +%F):"
 	echo
 	"$top/scripts/archs.sh" --table || :
 	echo
@@ -103,9 +88,9 @@ step bench "$top/scripts/bench.sh"
 } >"$build/release-check.md"
 cat "$build/release-check.md"
 if [ -n "$only" ]; then
-	say "ARCHES=\"$only\" only: README.md stays as it is"
+	say "ARCHES=\"$only\" only: RESULTS.md stays as it is"
 else
 	"$top/scripts/archs.sh" --table >/dev/null || [ $code != 0 ] || code=$EX_FAIL
-	into_readme "$build/release-check.md"
+	cp "$build/release-check.md" "$top/RESULTS.md"
 fi
 exit "$code"
