@@ -17,11 +17,12 @@ ARCHES	:= $(or $(given),$(ARCH) $(filter-out $(ARCH),$(patsubst configs/arch/%.c
 		$(shell grep -l '^by_default=yes' configs/arch/*.conf))))
 COUNT	?= 100
 
-export ARCHES TEST COUNT DEBUG VARIANT KSRC BASE_TARBALL BENCH_KERNEL FORCE JOBS RESUME
+export ARCHES TEST COUNT DEBUG VARIANT KSRC BASE_TARBALL BENCH_KERNEL FORCE JOBS RESUME \
+	AT BRANCH PARTS PAIRED NSTREE_BUILD
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help run test shell rerun bench soak archs build boot deps fetch tree export \
+.PHONY: help run test shell rerun bench soak archs build boot deps fetch tree export am bases \
 	verify verify-each release-check clean
 
 help:
@@ -38,6 +39,8 @@ help:
 	@echo '  fetch        the base, into the cache'
 	@echo '  tree         build/linux: a git tree, base and series, ready to edit'
 	@echo '  export       write series, patches/ and the selftests back from build/linux'
+	@echo '  am           the series on a new branch of your git tree: KSRC=dir'
+	@echo '  bases        the releases that it fits; what is at hand of them'
 	@echo '  build        kernel and selftests in build/$(ARCH)'
 	@echo '  boot         boot that, with what make run shows'
 	@echo '  verify       check the series and the scripts'
@@ -50,6 +53,8 @@ help:
 	@echo '  TEST=program[:case]         one test only'
 	@echo '  DEBUG=1                     with configs/debug.config, in build/ARCH-debug'
 	@echo '  KSRC=dir BASE_TARBALL=file  base of your own, any v6.18.y'
+	@echo '  AT=commit BRANCH=name       for am: where it starts, what the branch is called'
+	@echo '  PARTS="names"               for am: these parts of the series, and what they need'
 	@echo '  BENCH_KERNEL=image          one more column'
 	@echo '  DEPS=skip                   do not look at packages'
 	@echo '  STRICT=1                    red if something cannot be tested here, as in CI'
@@ -103,6 +108,12 @@ tree:
 
 export:
 	@scripts/export.sh
+
+am:
+	@scripts/am.sh
+
+bases:
+	@scripts/bases.sh
 
 verify:
 	$(call ready,$(ARCH))

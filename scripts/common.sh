@@ -8,13 +8,15 @@
 set -euo pipefail
 
 top=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-build=$top/build
+build=${NSTREE_BUILD:-$top/build}
 cache=${NSTREE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nstree}
-series=$top/series
+series=$top/series		# for the newest base that is known
+older=$top/series.older		# what older ones need besides
 patches=$top/patches
 mirror=tools/testing/selftests/namespaces	# the same path here and in the kernel
 linux=$build/linux
 versions=$top/configs/base.versions
+bases=$top/configs/bases
 base_tests=$top/configs/base-selftests	# which of the base's own tests are run,
 base_results=$base_tests.results	# and what they gave on its kernel
 
@@ -138,7 +140,7 @@ seen=$linux/.git/nstree-seen
 
 patches_on_disk()
 {
-	series_names
+	cat "$series" "$older" 2>/dev/null || :
 	(cd "$patches" 2>/dev/null &&
 		find . -name '*.patch' -type f -printf '%P\n' | LC_ALL=C sort | xargs -r sha256sum) || :
 }
@@ -147,6 +149,77 @@ patches_on_disk()
 series_names()
 {
 	[ ! -e "$series" ] || sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$series"
+}
+
+# The guards that $older defines: "name since file text upstream", with tabs between
+guards()
+{
+	[ ! -e "$older" ] || awk '
+		/^#: [^ ]/ {
+			name = $2 "\t" $3
+			sub(/^#: [^ ]+ +[^ ]+ +/, "")
+			upstream = $0
+		}
+		/^#:  / {
+			file = $2
+			sub(/^#: +[^ ]+ +/, "")
+			print name "\t" file "\t" $0 "\t" upstream
+		}' "$older"
+}
+
+# guards_in REPOSITORY COMMIT: those that are set for this tree, by what is in it
+guards_in()
+{
+	local name since file text upstream
+
+	while IFS=$'\t' read -r name since file text upstream; do
+		! git -C "$1" show "$2:$file" 2>/dev/null | tr -s '[:space:]' ' ' |
+			grep -F -e "$text" >/dev/null || echo "$name"
+	done < <(guards)
+}
+
+# guards_at VERSION: those that are set for this release, by its number
+guards_at()
+{
+	local name since rest
+
+	while IFS=$'\t' read -r name since rest; do
+		[ "$(printf '%s\n' "$since" "$1" | sort -V | head -n 1)" != "$since" ] || echo "$name"
+	done < <(guards)
+}
+
+# series_forms GUARD...: "patch form" in order, where these guards are set. The form is
+# a path below patches/, or -GUARD where that guard leaves the patch out. A patch is
+# taken in the first form, of older bases first, whose guards all agree.
+series_forms()
+{
+	local files=()
+
+	[ ! -e "$older" ] || files+=("$older")
+	[ ! -e "$series" ] || files+=("$series")
+	[ ${#files[@]} = 0 ] || awk -v set=" $* " '
+		/^[ \t]*(#|$)/ { next }
+		{
+			name = path = $1
+			sub(/.*\//, "", name)
+			against = ""
+			for (i = 2; i <= NF; i++)
+				if ($i ~ /^[-+]./ && (index(set, " " substr($i, 2) " ") > 0) != ($i ~ /^\+/))
+					against = "-" substr($i, 2)
+			if (!(name in form) || form[name] ~ /^-/)
+				form[name] = against == "" ? path : against
+		}
+		END {
+			for (name in form)
+				print name, form[name]
+		}' "${files[@]}" | LC_ALL=C sort
+}
+
+# The part of a patch, on stdin, that changes files, without what differs from base to
+# base in spite of that: line numbers, what git shows beside them, names of blobs.
+changes()
+{
+	sed -n '/^diff --git /,$ { /^index [0-9a-f]*\.\./d; s/^@@ .*/@@/; p }'
 }
 
 # Say why the kernel tree must not be thrown away; fails if there is nothing to lose.
@@ -191,6 +264,61 @@ source_version()
 		makefile=$(head -n 10 "$1/Makefile" 2>/dev/null) || :
 	fi
 	awk '/^(VERSION|PATCHLEVEL|SUBLEVEL) = /{ v = v (v == "" ? "" : ".") $3 } END { print v }' <<<"$makefile"
+}
+
+# The releases that the series is known to fit, oldest first
+base_list()
+{
+	sed -n 's/^\(6\.[^[:space:]]*\).*/\1/p' "$bases"
+}
+
+# base_source VERSION: its source, if it is at hand or can be had
+base_source()
+{
+	local f
+
+	if [ -n "${KSRC:-}" ] && [ "$(source_version "$KSRC")" = "$1" ]; then
+		realpath "$KSRC"
+		return
+	fi
+	for f in "$cache/linux-$1" "$cache/linux-$1".tar*; do
+		[[ $f != *.sha256 && -e $f ]] || continue
+		realpath "$f"
+		return
+	done
+	[ -n "$(pinned 3 "$1")" ] || { echo "$1: no source of it in $cache/linux-$1 (a tree, a link to one, or .tar.*)" >&2; return 1; }
+	"$top/scripts/fetch.sh" "$1"
+}
+
+# small_base SOURCE DIR: a git repository of the files of that source that matter to
+# the series. Equal there is equal everywhere, in a hundredth of the time.
+small_base()
+{
+	local root
+
+	rm -rf "$2"
+	mkdir -p "$2"
+	{
+		echo Makefile
+		guards | cut -f3
+		find "$patches" -name '*.patch' -exec sed -n 's|^diff --git a/\(.*\) b/.*|\1|p' {} +
+	} | sort -u >"$2.files"
+	if [ -f "$1" ]; then
+		root=$(tar -tf "$1" 2>/dev/null | head -n 1) || :
+		sed "s|^|${root%%/*}/|" "$2.files" >"$2.list"
+		# What it does not have is for the patches to complain about.
+		LC_ALL=C tar -xf "$1" -C "$2" --strip-components=1 -T "$2.list" 2>"$2.err" ||
+			! grep -v -E 'Not found in archive|Exiting with failure status' "$2.err" || return 1
+	elif [ -e "$1/.git" ]; then
+		git -C "$1" ls-tree -r --name-only HEAD | grep -xF -f "$2.files" |
+			xargs -d '\n' git -C "$1" archive HEAD -- | tar -x -C "$2"
+	else
+		tar -c -C "$1" --ignore-failed-read -T "$2.files" 2>/dev/null | tar -x -C "$2"
+	fi
+	git init -q -b base "$2"
+	git -C "$2" add -Af .
+	git -C "$2" -c user.name=nstree -c user.email=nstree@localhost \
+		commit -q --no-gpg-sign --no-verify -m base
 }
 
 # The names of all architectures, for messages and loops.

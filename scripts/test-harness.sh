@@ -512,7 +512,7 @@ patches_and_tree()
 	fake $EX_BUILD 'git am the edits' 'an export over edits of patches/' scripts/export.sh
 	fake $EX_BUILD 'changed, but.*has commits' 'edits over what is not exported' scripts/tree.sh
 	git -C "$kernel" reset -q --hard HEAD~1
-	fake 0 '1 of them applied now' 'edits that are applied' scripts/tree.sh
+	fake 0 '1 patches; 1 applied now' 'edits that are applied' scripts/tree.sh
 	fake 0 '^uno$' 'what they say' cat build/linux/file
 	fake 0 'series: 1 patches' 'and exported' scripts/export.sh
 
@@ -525,6 +525,82 @@ patches_and_tree()
 	fake $EX_BUILD '0002-bad.patch is already applied' 'one that is applied already' scripts/tree.sh
 	echo 0003-none.patch >>"$fake/series"
 	fake $EX_BUILD 'names 0003-none.patch' 'one that is not there' scripts/tree.sh
+}
+
+# Two bases, of which the newer one has something that the older one lacks
+forms_and_bases()
+{
+	local major minor point kernel newer
+
+	fake_tree
+	fake_series
+	unset AT BRANCH PARTS PAIRED KSRC FORCE
+	printf '%s\n' a b c >>"$kernel/file"
+	edit d
+	git -C "$kernel" tag -f base >"$work/out"
+	fake $EX_BUILD 'there is no series' 'nothing to apply' scripts/am.sh "$kernel"
+	fake 0 'base and 0 patches' 'the base' scripts/tree.sh
+	printf '%s\n' x y z >>"$kernel/file"
+	edit one
+	edit two
+	fake 0 'series: 2 patches' 'an export' scripts/export.sh
+
+	newer=$fake/newer
+	mkdir "$newer"
+	git init -q -b main "$newer"
+	git -C "$newer" config user.name x
+	git -C "$newer" config user.email x@y
+	sed 's/^SUBLEVEL.*/SUBLEVEL = 999/' "$kernel/Makefile" >"$newer/Makefile"
+	printf '%s\n' base a b c new >"$newer/file"
+	git -C "$newer" add -A
+	git -C "$newer" commit -q --no-verify -m 'newer than others'
+	echo work >>"$newer/file"
+	fake $EX_FAIL 'file: what changed it last' 'a patch that does not fit' scripts/am.sh newer
+	fake $EX_FAIL 'newer than others' 'by whom' scripts/am.sh newer
+	fake 1 '' 'and no branch' git -C newer rev-parse -q --verify nstree
+	fake 2 'no parts' 'parts that there are not' env PARTS=x scripts/am.sh newer
+
+	# Of the first, a form for each; the second has the same lines on both.
+	mkdir "$fake/patches/older"
+	cp "$fake/patches/0001-one.patch" "$fake/patches/older"
+	sed -i 's/^ d$/ new/' "$fake/patches/0001-one.patch"
+	cat >"$fake/series.older" <<-END
+		#: new 6.18.999 what is new
+		#:    file c new
+
+		older/0001-one.patch	# -new
+	END
+	fake 0 'up to date: base and 2' 'the older form where it was made' scripts/tree.sh
+	fake 0 '' 'an export that renames nothing' scripts/export.sh
+	fake 0 '-new =[0-9a-f]{8}:' 'what belongs together' cat series.older
+	fake 0 'branch nstree, 2 patches' 'a form for each' scripts/am.sh newer
+	fake 0 '^base a b c new x y z one two$' 'what it says' sh -c 'git -C newer show nstree:file | xargs'
+	fake 0 '^base a b c new work$' 'what was being worked on' sh -c 'xargs <newer/file'
+	fake $EX_BUILD 'has a branch nstree already' 'the branch again' scripts/am.sh newer
+	fake 0 'newer than' 'another branch' env BRANCH=b scripts/am.sh newer
+
+	# A message is the same in both, a change is not made in both by itself.
+	git -C "$kernel" reset -q --hard HEAD~1
+	sed -i 's/^one/uno/' "$kernel/file"
+	git -C "$kernel" commit -qa --amend -m uno
+	edit two
+	fake 0 'del. older/0001-one.patch' 'another subject' scripts/export.sh
+	fake 0 '^older/0001-uno.patch' 'in the other form, too' sh -c 'cd patches && grep -l "PATCH. uno" older/0001-uno.patch 0001-uno.patch'
+	fake 0 '^# -new =' 'and in the list' sed -n 's|^older/0001-uno.patch[[:space:]]*||p' series.older
+	fake $EX_FAIL '0001-uno.patch was not: do so' 'one form alone' scripts/verify.sh series
+
+	# What newer ones have already is an empty commit there, and nothing for am.sh.
+	rm "$fake/patches/0001-uno.patch"
+	sed -i '/^0001/d' "$fake/series"
+	sed -i 's/ =.*//' "$fake/series.older"
+	git -C "$newer" checkout -q -f main
+	printf '%s\n' x y z uno >>"$newer/file"
+	git -C "$newer" commit -qa -m 'the same as uno'
+	fake 0 'left out 0001-uno: the tree has "what is new"' 'what is there already' env BRANCH=c scripts/am.sh newer
+	fake 0 'branch d, 1 patches .* 1 left out' 'and the rest' env BRANCH=d scripts/am.sh newer
+	rm -rf "$kernel"
+	fake 0 '2 patches, 1 of them not for this one' 'a tree of that base' env KSRC=newer scripts/tree.sh
+	fake 0 '' 'what it exports' scripts/export.sh --check
 }
 
 # boot PLANT CODE REGEX
@@ -548,6 +624,7 @@ case ${1:-} in
 	recorded
 	scripts_on_fakes
 	patches_and_tree
+	forms_and_bases
 	;;
 --boot)
 	arch_load "${2:?usage: test-harness.sh [--boot ARCH]}"

@@ -85,16 +85,26 @@ fi
 name=$(git -C "$top" config user.name) && kgit config user.name "$name" || name=nstree
 email=$(git -C "$top" config user.email) && kgit config user.email "$email" || email=nstree@localhost
 
-# The series as it is on disk: "sha256 file" per patch.
-wanted=()
-if [ -e "$series" ]; then
-	while read -r p; do
-		[ -f "$patches/$p" ] || die $EX_BUILD "series names $p, which is not in patches/"
-		wanted+=("$p")
-	done < <(series_names)
-fi
-sums=()
-[ ${#wanted[@]} = 0 ] || mapfile -t sums < <(cd "$patches" && sha256sum "${wanted[@]}" | cut -d' ' -f1)
+# The series as it is on disk, in the forms that this base asks for: "sha256 file" per
+# patch. What is not for this base has "-" and its name for a checksum and is an empty
+# commit, so that a patch has the same place on every base.
+mapfile -t guards < <(guards_in "$linux" base)
+wanted=() forms=() sums=()
+while read -r p form; do
+	wanted+=("$p")
+	if [ "${form#-}" = "$form" ]; then
+		[ -f "$patches/$form" ] || die $EX_BUILD "series names $form, which is not in patches/"
+		sums+=("$(sha256sum <"$patches/$form" | cut -d' ' -f1)")
+		forms+=("$patches/$form")
+	else
+		other=$(find "$patches" -name "$p" | head -n 1)
+		[ -n "$other" ] || die $EX_BUILD "series names $p, which is not in patches/"
+		sums+=("-$p")
+		mkdir -p "$build/empty"
+		sed '/^diff --git /,$d' "$other" >"$build/empty/$p"
+		forms+=("$build/empty/$p")
+	fi
+done < <(series_forms "${guards[@]}")
 mapfile -t old <"$applied"
 
 on_disk=$(patches_on_disk)
@@ -102,6 +112,13 @@ record_seen()
 {
 	printf '%s' "${on_disk:+$on_disk$'\n'}" >"$seen"
 }
+
+n=0
+for sum in "${sums[@]}"; do
+	[ "${sum#-}" = "$sum" ] || n=$((n + 1))
+done
+empty=
+[ $n = 0 ] || empty=", $n of them not for this one"
 
 keep=0 commit=$(kgit rev-parse base)
 while [ $keep -lt ${#wanted[@]} ] && [ $keep -lt ${#old[@]} ] &&
@@ -114,7 +131,7 @@ if [ $keep = ${#wanted[@]} ] && [ $keep = ${#old[@]} ] && [ ! -e "$linux/.git/ns
 	if why=$(tree_unexported); then
 		say "note: $why; left as it is"
 	else
-		say "build/linux is up to date: base and ${#wanted[@]} patches"
+		say "build/linux is up to date: base and ${#wanted[@]} patches$empty"
 	fi
 	record_seen
 	exit
@@ -157,13 +174,13 @@ record()
 say "build/linux: $keep of its ${#old[@]} patches stay, $((${#wanted[@]} - keep)) to apply"
 kgit reset -q --hard "$commit"
 
-todo=("${wanted[@]:keep}")
+todo=("${forms[@]:keep}")
 if [ ${#todo[@]} != 0 ] &&
    ! (cd "$patches" && GIT_COMMITTER_NAME=$name GIT_COMMITTER_EMAIL=$email \
-	kgit am -q --committer-date-is-author-date --no-gpg-sign --no-3way \
-		"${todo[@]/#/$patches/}" >"$build/log/am.log" 2>&1 </dev/null); then
+	kgit am -q --committer-date-is-author-date --no-gpg-sign --no-3way --empty=keep \
+		"${todo[@]}" >"$build/log/am.log" 2>&1 </dev/null); then
 	n=$(cat "$linux/.git/rebase-apply/next" 2>/dev/null) || n=1
-	bad=${todo[n - 1]}
+	bad=${todo[n - 1]#"$patches/"}
 	kgit am --quit || :
 	kgit reset -q --hard
 	keep_times
@@ -171,7 +188,7 @@ if [ ${#todo[@]} != 0 ] &&
 	echo "$bad" >"$linux/.git/nstree-failed"
 	sed 's/^/  | /' "$build/log/am.log" >&2
 	if kgit apply --check --reverse "$patches/$bad" 2>/dev/null; then
-		die $EX_BUILD "$bad is already applied: this base has it; remove it from series and patches/"
+		die $EX_BUILD "$bad is already applied: this base has it; remove it, or give it a guard (series.older)"
 	fi
 	die $EX_BUILD "$bad does not apply; build/linux has what comes before it." \
 		"\`cd build/linux && git am -3 ../../patches/$bad\`, resolve, git am the rest, then \`make export\`"
@@ -179,4 +196,4 @@ fi
 
 keep_times
 record
-say "build/linux: base and ${#wanted[@]} patches, $((${#wanted[@]} - keep)) of them applied now"
+say "build/linux: base and ${#wanted[@]} patches$empty; $((${#wanted[@]} - keep)) applied now"

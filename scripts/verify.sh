@@ -36,7 +36,8 @@ TRAILING_SEMICOLON include/linux/ns_common.h
 LONG_LINE_COMMENT tools/include/uapi/linux/nsfs.h
 '
 
-checks=(series am quilt quiltimport older_6_18_5 older_6_18_9 older_6_18_12
+mapfile -t checks < <(base_list | sed 's/^/base_/')
+checks=(series am quilt quiltimport "${checks[@]}"
 	export selftests syscalls checkpatch kernel_doc W1 sparse coccicheck shellcheck)
 
 about()
@@ -46,7 +47,7 @@ about()
 	am)		echo "git am gives the tree in build/linux" ;;
 	quilt)		echo "quilt push -a gives the same tree, without fuzz" ;;
 	quiltimport)	echo "git quiltimport gives the same tree" ;;
-	older_*)	v=${1#older_}; echo "the series applies to ${v//_/.}" ;;
+	base_*)		echo "the series applies to ${1#base_}, with the same outcome" ;;
 	export)		echo "export changes nothing" ;;
 	selftests)	echo "$mirror is what the series leaves" ;;
 	syscalls)	echo "listns is in every system call table" ;;
@@ -66,9 +67,13 @@ have()
 	command -v "$1" >/dev/null || { echo "no $1: apt-get install $2"; return 1; }
 }
 
+# The patches that build/linux is made of, as paths below patches/
 names()
 {
-	sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$series"
+	local set
+
+	mapfile -t set < <(guards_in "$linux" base)
+	series_forms "${set[@]}" | sed 's/.* //; /^-/d'
 }
 
 # All files that any patch touches
@@ -118,18 +123,34 @@ same()
 
 check_series()
 {
-	local rc=0 p n=0
+	local rc=0 p n=0 path to recorded now
 
-	[ "$(head -n 1 "$series")" = "# BASE v$base_version" ] ||
-		{ echo "series: the first line is not '# BASE v$base_version'"; rc=1; }
-	for p in $(names); do
+	[ "$(head -n 1 "$series")" = "# BASE v$(base_list | tail -n 1)" ] ||
+		{ echo "series: the first line is not '# BASE v$(base_list | tail -n 1)', the last of configs/bases"; rc=1; }
+	while read -r p _; do
 		n=$((n + 1))
-		[ -f "$patches/$p" ] || { echo "series names $p, which is not in patches/"; rc=1; }
 		[ "${p%%-*}" = "$(printf %04d $n)" ] || { echo "series: $p is in place $n"; rc=1; }
-	done
-	while read -r p; do
-		names | grep -xF "$p" >/dev/null || { echo "patches/$p is not in series"; rc=1; }
-	done < <(cd "$patches" && find . -mindepth 1 -printf '%P\n' | sort)
+	done < <(series_forms)
+	cat "$series" "$older" | sed 's/[[:space:]]*#.*//; /^[[:space:]]*$/d' | sort >"$dir/named"
+	[ "$(series_names | sort -c 2>&1)" = '' ] || { echo "series is not in the order of the numbers"; rc=1; }
+	(cd "$patches" && find . -type f -printf '%P\n') | sort >"$dir/there"
+	comm -3 --output-delimiter=' in patches/, not in series*: ' "$dir/named" "$dir/there" >"$dir/odd"
+	! grep . "$dir/odd" || rc=1
+
+	# Of two forms, one alone was changed.
+	while read -r path recorded; do
+		to=${path##*/}
+		[ -e "$patches/$to" ] || continue
+		now=$(changes <"$patches/$path" | sha256sum | cut -c 1-8):$(changes <"$patches/$to" | sha256sum | cut -c 1-8)
+		[ "$now" != "$recorded" ] || continue
+		if [ "${now%:*}" != "${recorded%:*}" ]; then
+			echo "patches/$path was changed, and patches/$to was not: do so in a tree of v$(base_list | tail -n 1)"
+		else
+			echo "patches/$to was changed, and patches/$path was not: do so in a tree of v$base_version"
+		fi
+		echo "  (KSRC= and make tree, then make export; PAIRED=1 if there is nothing to change)"
+		rc=1
+	done < <(sed -n 's/^\([^#[:space:]]*\)[[:space:]]*#.* =\([0-9a-f:]*\)$/\1 \2/p' "$older")
 	return $rc
 }
 
@@ -148,7 +169,7 @@ quilt_push()
 	local d=$1
 
 	shift
-	cp "$series" "$d/series"
+	names >"$d/series"
 	ln -s "$patches" "$d/patches"
 	(cd "$d" && QUILT_PATCHES=patches QUILT_SERIES=series quilt --quiltrc=- push -a "$@")
 }
@@ -165,39 +186,59 @@ check_quiltimport()
 	command -v "$(git --exec-path)/git-quiltimport" >/dev/null ||
 		{ echo "no git quiltimport: apt-get install git"; return $skipped; }
 	small "$dir/quiltimport" base
-	small_git "$dir/quiltimport" quiltimport --patches "$patches" --series "$series" &&
+	names >"$dir/quiltimport.series"
+	small_git "$dir/quiltimport" quiltimport --patches "$patches" --series "$dir/quiltimport.series" &&
 		same "$dir/quiltimport"
 }
 
-# Fuzz is not an error there.
-check_older()
+# check_base base_VERSION: by scripts/am.sh. What comes out may differ from what the series
+# makes of its default base in nothing but what the bases differ in.
+check_base()
 {
-	local version=$1 d=$dir/older-$1 tarball root
+	local v=${1#base_} d=$dir/$1 source f rc=0 guards got
 
-	have quilt quilt || return $skipped
-	tarball=$("$top/scripts/fetch.sh" "$version" 2>"$dir/fetch-$version.log") ||
-		{ cat "$dir/fetch-$version.log"; echo "no source of $version here"; return $skipped; }
-	# Unpacking takes a quarter of a minute, so it is kept.
-	if [ "$(cat "$d.files" 2>/dev/null)" != "$(touched)" ]; then
-		rm -rf "$d.orig" "$d.files"
-		mkdir -p "$d.orig"
-		root=$(tar -tf "$tarball" 2>/dev/null | head -n 1) || :
-		touched_in base | sed "s|^|${root%%/*}/|" >"$d.list"
-		if ! LC_ALL=C tar -xf "$tarball" -C "$d.orig" --strip-components=1 -T "$d.list" 2>"$d.err"; then
-			# A file that an older base does not have may matter, or not.
-			cat "$d.err"
-			! grep -v -E 'Not found in archive|Exiting with failure status' "$d.err" || return 1
-		fi
-		touched >"$d.files"
+	source=$(base_source "$v" 2>"$d.log") ||
+		{ cat "$d.log"; return $skipped; }
+	small_base "$source" "$d"
+	guards=$(guards_in "$d" base | sort)
+	[ "$guards" = "$(guards_at "$v" | sort)" ] ||
+		{ echo "$v does not have what series.older says: it has ${guards//$'\n'/ }"; rc=1; }
+	if [ "$v" = "$(base_list | tail -n 1)" ]; then
+		# shellcheck disable=SC2086
+		got=$(series_forms $guards | sed 's/.* //; /^-/d')
+		[ "$got" = "$(series_names)" ] || { echo "series is not what v$v takes"; rc=1; }
+		small_git "$d" checkout -q -b plain
+		(cd "$d" && GIT_CONFIG_GLOBAL=/dev/null git -c user.name=nstree -c user.email=nstree@localhost \
+			am -q --no-gpg-sign --no-3way "$patches"/*.patch) || return 1
 	fi
-	rm -rf "$d"
-	cp -r "$d.orig" "$d"
-	quilt_push "$d"
-}
+	AT=base "$top/scripts/am.sh" "$d" || return 1
+	! small_git "$d" rev-parse -q --verify plain >/dev/null || small_git "$d" diff --exit-code --stat plain nstree || rc=1
 
-check_older_6_18_5()	{ check_older 6.18.5; }
-check_older_6_18_9()	{ check_older 6.18.9; }
-check_older_6_18_12()	{ check_older 6.18.12; }
+	[ "$(source_version "$linux")" = "$base_version" ] || return $rc
+	small "$dir/want" HEAD
+	small "$dir/from" base
+	# What the forms change: those for older bases, those of the same name, those with a guard
+	{
+		find "$patches" -path "$patches/*/*.patch" -exec sh -c \
+			'for f; do cat "$f" "$0/${f##*/}" 2>/dev/null; done' "$patches" {} + || :
+		sed -n 's/^\([^#[:space:]]*\)[[:space:]]*# [-+].*/\1/p' "$series" | sed "s|^|$patches/|" | xargs -r cat
+	} | sed -n '/^\(---\|+++\)/d; s/^[-+]//p' >"$dir/forms"
+	for f in $(touched); do
+		for got in base nstree; do
+			small_git "$d" show "$got:$f" >"$dir/$got" 2>/dev/null || : >"$dir/$got"
+		done
+		for got in want from; do
+			[ -e "$dir/$got/$f" ] || { mkdir -p "$(dirname "$dir/$got/$f")" && : >"$dir/$got/$f"; }
+		done
+		{ diff "$dir/from/$f" "$dir/base" || :; } | sed -n 's/^[<>] //p' | cat - "$dir/forms" >"$dir/may"
+		{ diff "$dir/want/$f" "$dir/nstree" || :; } | sed -n 's/^[<>] //p' >"$dir/differ"
+		grep -vxF -f "$dir/may" "$dir/differ" >"$dir/odd" || continue
+		echo "$f differs from that on v$base_version in more than what the bases differ in:"
+		cat "$dir/odd"
+		rc=1
+	done
+	return $rc
+}
 
 check_export()
 {
@@ -447,7 +488,7 @@ for c in "${@:-${checks[@]}}"; do
 	log=$dir/log/$c
 	[ ! -t 1 ] || printf '%s ...' "$(about "$c")"
 	set +e	# not for the check: `||` would turn it off there, too
-	(set -e; "check_$c") >"$log" 2>&1 </dev/null
+	(set -e; "check_${c%%_6.*}" "$c") >"$log" 2>&1 </dev/null
 	rc=$?
 	set -e
 	[ ! -t 1 ] || printf '\r\033[K'
@@ -459,7 +500,7 @@ for c in "${@:-${checks[@]}}"; do
 	"$skipped")
 		say "SKIP $(about "$c"): $(tail -n 1 "$log")"
 		skip=$((skip + 1))
-		[[ $c == coccicheck || $c == older_* ]] || strict=1
+		[[ $c == coccicheck || $c == base_* ]] || strict=1
 		;;
 	*)
 		say "FAIL $(about "$c"); $log:"
