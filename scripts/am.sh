@@ -42,9 +42,9 @@ parts()
 		/^[ \t]*(#|$)/	{ next }
 		{
 			name = $1
-			sub(/.*\\//, "", name)
-			print name, file == 1 ? part " " needs : "-"
-		}' "$series" "$older" | LC_ALL=C sort | awk '
+			sub(/.*\//, "", name)
+			print name, (file == 1 ? part " " needs : "-")
+		}' "$series" "$([ -e "$older" ] && echo "$older" || echo /dev/null)" | LC_ALL=C sort -k1,1 -k2,2r | awk '
 		$2 == "-"	{ $2 = last }
 		!seen[$1]++	{ last = $2; for (i = 3; i <= NF; i++) last = last " " $i; print }'
 }

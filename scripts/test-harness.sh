@@ -578,6 +578,11 @@ forms_and_bases()
 	fake 0 '^base a b c new work$' 'what was being worked on' sh -c 'xargs <newer/file'
 	fake $EX_BUILD 'has a branch nstree already' 'the branch again' scripts/am.sh newer
 	fake 0 'newer than' 'another branch' env BRANCH=b scripts/am.sh newer
+	sed -i 's/^0001/# PART first: of all\n&/; s/^0002/# PART second: of two (needs first)\n&/' "$fake/series"
+	fake 0 'branch e, 1 patches' 'one part' env BRANCH=e PARTS=first scripts/am.sh newer
+	fake 0 'branch f, 2 patches' 'what a part needs' env BRANCH=f PARTS=second scripts/am.sh newer
+	fake 2 'there are first second' 'a part that there is not' env PARTS=third scripts/am.sh newer
+	fake 0 'up to date' 'parts in the series' scripts/tree.sh
 
 	# A message is the same in both, a change is not made in both by itself.
 	git -C "$kernel" reset -q --hard HEAD~1
@@ -587,6 +592,7 @@ forms_and_bases()
 	fake 0 'del. older/0001-one.patch' 'another subject' scripts/export.sh
 	fake 0 '^older/0001-uno.patch' 'in the other form, too' sh -c 'cd patches && grep -l "PATCH. uno" older/0001-uno.patch 0001-uno.patch'
 	fake 0 '^# -new =' 'and in the list' sed -n 's|^older/0001-uno.patch[[:space:]]*||p' series.older
+	fake 0 '# PART first.*0001-uno.patch # PART second' 'and what is said about parts' sh -c 'xargs <series'
 	fake $EX_FAIL '0001-uno.patch was not: do so' 'one form alone' scripts/verify.sh series
 
 	# What newer ones have already is an empty commit there, and nothing for am.sh.
