@@ -149,8 +149,12 @@ conflict()
 		echo "$file: what changed it last in this tree:"
 		git -C "$tree" log -3 --no-merges --format='  %h %s' "$start" -- "$file"
 		while IFS=$'\t' read -r name since f text title; do
-			[ "$f" != "$file" ] || [[ " ${guards[*]} " != *" $name "* ]] ||
-				echo "  it has, as v$since and later: $title"
+			[ "$f" = "$file" ] || continue
+			if [[ " ${guards[*]} " == *" $name "* ]]; then
+				echo "  it has \"$title\", as v$since and later"
+			elif grep -q "^[^#]*/$1[[:space:]]*#.*-$name\>" "$older"; then
+				echo "  it may have \"$title\", as v$since and later, in other words"
+			fi
 		done < <(guards)
 	done >&2
 	die $EX_FAIL "$2 does not apply to $tree (v$version), and nothing there has changed." \

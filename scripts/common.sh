@@ -135,12 +135,12 @@ tree_applied()
 }
 
 # What series and patches/ are like now: tree.sh and export.sh keep what they saw last
-# in $seen.
+# in $seen. Guards and comments, and all of series.older, export.sh takes as they are.
 seen=$linux/.git/nstree-seen
 
 patches_on_disk()
 {
-	cat "$series" "$older" 2>/dev/null || :
+	series_names
 	(cd "$patches" 2>/dev/null &&
 		find . -name '*.patch' -type f -printf '%P\n' | LC_ALL=C sort | xargs -r sha256sum) || :
 }

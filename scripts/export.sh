@@ -99,6 +99,7 @@ for name in "${names[@]}"; do
 	else
 		to=$new/patches/$name
 		[ "$form" = "${form##*/}" ] || to=$new/patches/${form%/*}/$name
+		mkdir -p "${to%/*}"
 		if [ -n "$canonical" ] || [ ! -e "$to" ]; then
 			cp "$from" "$to"
 		elif ! cmp -s <(changes <"$from") <(changes <"$to"); then

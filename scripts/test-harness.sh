@@ -576,6 +576,12 @@ forms_and_bases()
 	fake 0 'branch nstree, 2 patches' 'a form for each' scripts/am.sh newer
 	fake 0 '^base a b c new x y z one two$' 'what it says' sh -c 'git -C newer show nstree:file | xargs'
 	fake 0 '^base a b c new work$' 'what was being worked on' sh -c 'xargs <newer/file'
+	git -C "$newer" checkout -q -f -b other
+	sed -i 's/^new/like new/' "$newer/file"
+	git -C "$newer" commit -qa -m 'a backport of what is new'
+	fake $EX_FAIL 'may have "what is new"' 'a backport in other words' env BRANCH=g scripts/am.sh newer
+	fake $EX_FAIL ' a backport of what is new' 'by whom' env BRANCH=g scripts/am.sh newer
+	git -C "$newer" checkout -q main
 	fake $EX_BUILD 'has a branch nstree already' 'the branch again' scripts/am.sh newer
 	fake 0 'newer than' 'another branch' env BRANCH=b scripts/am.sh newer
 	sed -i 's/^0001/# PART first: of all\n&/; s/^0002/# PART second: of two (needs first)\n&/' "$fake/series"
