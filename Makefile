@@ -23,7 +23,7 @@ export ARCHES TEST COUNT DEBUG VARIANT KSRC BASE_TARBALL BENCH_KERNEL FORCE JOBS
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help run test shell rerun bench soak archs build boot deps fetch tree export am bases \
-	verify verify-each release-check clean
+	verify verify-each compile release-check clean
 
 help:
 	@echo 'Targets, on ARCH=$(ARCH) or ARCHES="$(ARCHES)":'
@@ -44,6 +44,7 @@ help:
 	@echo '  build        kernel and selftests in build/$(ARCH)'
 	@echo '  boot         boot that, with what make run shows'
 	@echo '  verify       check the series and the scripts'
+	@echo '  compile      what the series touches, with defconfig and allmodconfig, gcc and clang'
 	@echo '  verify-each  build and boot after every patch'
 	@echo '  release-check  all of that, on all architectures, into RESULTS.md: takes a day'
 	@echo '  clean        remove build/'
@@ -122,6 +123,10 @@ verify:
 verify-each:
 	$(call ready,$(ARCH))
 	@ARCH=$(ARCH) scripts/verify-each.sh
+
+compile:
+	$(call ready,$(or $(given),$(archs)))
+	@scripts/compile.sh $(given)
 
 release-check:
 	$(call ready,$(if $(given),$(sort $(given) $(ARCH)),$(archs)))

@@ -380,6 +380,7 @@ arch_load()
 	arch=$1 karch='' cross='' image='' virtio='' console='' time_factor=1
 	compat_cc='' compat_karch='' kconfig='' kconfig_debug='' packages=() packages_cross=() packages_optional=()
 	qemu=() qemu_bench=() cmdline='' cmdline_tsc='' cmdline_bench='' cpus=2 lacks='' by_default=no
+	defconfig='' no_clang=no
 
 	# shellcheck source=/dev/null
 	. "$conf"

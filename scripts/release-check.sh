@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # release-check.sh: all there is, before a release: each architecture with its usual
-# and with its debug kernel, verify, verify-each and the bench. Takes most of a day on
+# and with its debug kernel, verify, compile, verify-each and the bench. Takes most of a day on
 # two cores. Interrupt it at will: what passed is not done again until it changes.
 # Goes on after a failure. The table at the end is in build/release-check.md, and
 # becomes RESULTS.md.
@@ -73,6 +73,8 @@ for a in ${only:-$(arch_list)}; do
 done
 unset DEBUG ARCHES
 step verify "$top/scripts/verify.sh"
+# shellcheck disable=SC2086	# words
+step compile "$top/scripts/compile.sh" $only
 step verify-each "$top/scripts/verify-each.sh"
 step bench "$top/scripts/bench.sh"
 

@@ -58,11 +58,13 @@ parse()
 	function text(s, i) { return (i = match(s, / +# +/)) ? substr(s, i + RLENGTH) : "" }
 	function bare(s, i) { return (i = match(s, / +# +/)) ? substr(s, 1, i - 1) : s }
 	function put(kind, name, why) { print kind "\t" name "\t" why; n[kind]++ }
-	function skipped(name, why) {
+	function skipped(name, why, prog) {
 		sub(/^SKIP */, "", why)
+		prog = name
+		sub(/:[^:]*$/, "", prog)
 		if (mode == "soak")
 			put("F", name, "skipped, and so nothing was repeated: " why)
-		else if (name in allowed || (lacks != "" && index(tolower(why), tolower(lacks))))
+		else if (name in allowed || prog in allowed || (lacks != "" && index(tolower(why), tolower(lacks))))
 			put("S", name, why)
 		else
 			put("F", name, "skipped, which scripts/allowed-skips does not allow: " why)

@@ -227,6 +227,8 @@ recorded()
 	fresh
 	sed -i 's/^  ok 1 fixture.*/& # SKIP not here/' "$ktap"
 	ALLOWED_SKIPS=$work/skips check $EX_PASS '4 0 1' 'skipped: .*third: not here' 'a skip that is allowed'
+	echo 'namespaces:two_test because' >"$work/skips.all"
+	ALLOWED_SKIPS=$work/skips.all check $EX_PASS '4 0 1' 'skipped: .*third: not here' 'a case of a program that may be skipped'
 	sed -i 's/^/!/' "$work/skips"
 	ALLOWED_SKIPS=$work/skips check $EX_PASS '4 0 1' 'skipped: .*third: not here' 'a skip that is allowed without DEBUG=1'
 	echo variant=debug >>"$run"
