@@ -57,8 +57,7 @@ objects_in()
 		include $(conf)
 		include $(folder)/Makefile
 		parts = $(strip $($(1:.o=-objs)) $($(1:.o=-y)) $($(1:.o=-m)))
-		list:
-			@printf '%s\n' $(filter %.o,$(foreach o,$(obj-y) $(obj-m),$(or $(call parts,$o),$o)))
+		list: ; @printf '%s\n' $(filter %.o,$(foreach o,$(obj-y) $(obj-m),$(or $(call parts,$o),$o)))
 	END
 }
 
