@@ -18,12 +18,12 @@ ARCHES	:= $(or $(given),$(ARCH) $(filter-out $(ARCH),$(patsubst configs/arch/%.c
 COUNT	?= 100
 
 export ARCHES TEST COUNT DEBUG VARIANT KSRC BASE_TARBALL BENCH_KERNEL FORCE JOBS RESUME \
-	AT BRANCH PARTS PAIRED NSTREE_BUILD
+	AT BRANCH PARTS PAIRED NSTREE_BUILD MUTANTS
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help run test shell rerun bench soak archs build boot deps fetch tree export am bases \
-	verify verify-each compile release-check clean
+	verify verify-each compile mutants release-check clean
 
 help:
 	@echo 'Targets, on ARCH=$(ARCH) or ARCHES="$(ARCHES)":'
@@ -46,6 +46,8 @@ help:
 	@echo '  verify       check the series and the scripts'
 	@echo '  compile      what the series touches, with defconfig and allmodconfig, gcc and clang'
 	@echo '  verify-each  build and boot after every patch'
+	@echo '  mutants      plant the defects of configs/mutants, which tests have to see:'
+	@echo '               MUTANTS="names"'
 	@echo '  release-check  all of that, on all architectures, into RESULTS.md: takes a day'
 	@echo '  clean        remove build/'
 	@echo
@@ -127,6 +129,10 @@ verify-each:
 compile:
 	$(call ready,$(or $(given),$(archs)))
 	@scripts/compile.sh $(given)
+
+mutants:
+	$(call ready,$(ARCH))
+	@ARCH=$(ARCH) scripts/mutants.sh
 
 release-check:
 	$(call ready,$(if $(given),$(sort $(given) $(ARCH)),$(archs)))

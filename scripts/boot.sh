@@ -22,6 +22,7 @@
 #	QUIET_TIMEOUT=seconds	without a byte on console and report (120)
 #	PLUGIN=path,argument	bench: a TCG plugin for qemu
 #	RESUME=1		not again what was booted already and passed
+#	FAIL_FAST=1		test: end it with the first failure
 #	PLANT=defect		see test-harness.sh
 
 # shellcheck source-path=SCRIPTDIR
@@ -305,6 +306,8 @@ watch()
 			status="timeout: still running after $limit seconds"
 		elif [ $((SECONDS - last)) -ge "$quiet" ]; then
 			status="timeout: neither console nor report grew for $quiet seconds"
+		elif [ -n "${FAIL_FAST:-}" ] && grep -q '^ *not ok' "$log/report.ktap"; then
+			status='timeout: ended by FAIL_FAST'
 		else
 			continue
 		fi

@@ -38,7 +38,8 @@ LONG_LINE_COMMENT tools/include/uapi/linux/nsfs.h
 
 mapfile -t checks < <(base_list | sed 's/^/base_/')
 checks=(series am quilt quiltimport "${checks[@]}"
-	export selftests syscalls checkpatch kernel_doc W1 sparse coccicheck shellcheck)
+	export selftests syscalls checkpatch kernel_doc W1 sparse coccicheck shellcheck
+	active_model mutants)
 
 about()
 {
@@ -57,6 +58,8 @@ about()
 	sparse)		echo "sparse, files of the series" ;;
 	coccicheck)	echo "coccicheck, files of the series" ;;
 	shellcheck)	echo "shellcheck, all scripts" ;;
+	active_model)	echo "active references, all interleavings of a few threads" ;;
+	mutants)	echo "configs/mutants fits the series" ;;
 	*)		die 2 "no check '$1': there are ${checks[*]}" ;;
 	esac
 }
@@ -469,6 +472,16 @@ check_shellcheck()
 	} | sort -u)
 	echo "${#files[@]} files"
 	shellcheck -x "${files[@]}"
+}
+
+check_active_model()
+{
+	"$top/scripts/host/active-model.sh" "$linux" "$dir/active-model"
+}
+
+check_mutants()
+{
+	"$top/scripts/mutants.sh" --check
 }
 
 arch_load "${ARCH:-$(default_arch)}"

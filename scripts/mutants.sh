@@ -1,0 +1,247 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# mutants.sh [--check] [NAME...]: do the selftests see a defect? Plants those of configs/mutants
+# (all, or the named ones), one at a time, in a tree of its own, builds and boots it, and
+# expects a failure. What passes is a test that is missing. The programs that a line
+# names run first, and all others only if these pass.
+#
+# A verdict holds for its line and kernel tree and is not asked for again: interrupt it
+# at will. FORCE=1 asks again. The verdicts are in build/mutants/summary. --check only
+# looks whether all edits fit.
+
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/common.sh"
+
+unset DEBUG VARIANT TEST RESUME
+variant=
+check=''
+[ "${1:-}" != --check ] || { check=1; shift; }
+dir=$build/mutants
+src=$dir/linux
+list=${MUTANTS_LIST:-$top/configs/mutants}
+a=${ARCH:-$(default_arch)}
+
+# How long a guest may take that a defect has made slow or silent
+first_limit=240 all_limit=900 quiet_limit=60
+
+"$top/scripts/tree.sh"
+mkdir -p "$dir/verdict" "$dir/log"
+exec {own}>"$dir/.lock"
+flock -n "$own" || die $EX_BUILD "another mutants.sh is at work in $dir"
+
+tree=$(kgit rev-parse 'HEAD^{tree}')
+mapfile -t lines < <(grep -v -e '^#' -e '^[[:space:]]*$' "$list")
+if [ -n "$check" ]; then
+	src=$dir/check
+	rm -rf "$src"
+	mkdir "$src"
+	printf '%s\n' "${lines[@]}" | sed 's/^[^ ]* *:: *\([^: ]*\).*/\1/' | sort -u |
+		xargs git -C "$linux" archive HEAD -- | tar -x -C "$src"
+elif [ ! -e "$src/Makefile" ]; then
+	kgit worktree prune
+	run_logged "$dir/log/checkout" "checking out the series in build/mutants/linux" \
+		kgit worktree add -f --detach "$src" HEAD || die $EX_BUILD "cannot check out: see $dir/log/checkout"
+else
+	# An interrupted run has left its defect.
+	git -C "$src" checkout -q --force --detach "$(kgit rev-parse HEAD)"
+fi
+rm -f "$dir/original"
+
+# plant FILE[:FUNCTION] EDITS: an edit is "text => text", more than one with ";;" between.
+# White space in the first text stands for any. It has to be there once.
+plant()
+{
+	perl -0777 - "$src" "$@" <<-'END'
+		my ($src, $where, $edits) = @ARGV;
+		my ($file, $func) = split /:/, $where;
+		open(my $f, '<', "$src/$file") or die "$file: $!\n";
+		my $text = <$f>;
+		my ($before, $body, $after) = ('', $text, '');
+		if ($func) {
+			my $def = qr/^(?=\w)[^\n]*\b\Q$func\E\b[^;{}]*\n\{\n.*?^\}/ms;
+			my $n = () = $text =~ /$def/g;
+			die "$file has $n functions $func, not one\n" if $n != 1;
+			$text =~ $def;
+			($before, $body, $after) = ($`, $&, $');
+		}
+		for (split /\s+;;\s+/, $edits) {
+			my ($old, $new) = /^(.*?)\s+=>(?:\s+(.*))?$/ or die "no => in: $_\n";
+			my $re = join '\s+', map { quotemeta } split ' ', $old;
+			$re = "(?<!\\w)$re" if $old =~ /^\w/;
+			$re = "$re(?!\\w)" if $old =~ /\w$/;
+			my $n = () = $body =~ /$re/g;
+			die "$where has $n times, not once: $old\n" if $n != 1;
+			$body =~ s/$re/$new/;
+		}
+		rename "$src/$file", "$src/../original";
+		open($f, '>', "$src/$file") or die "$file: $!\n";
+		print $f $before, $body, $after;
+	END
+}
+
+# Newer than the objects of the defect
+restore()
+{
+	[ -e "$dir/original" ] || return 0
+	mv "$dir/original" "$src/${where%:*}"
+	[ -n "$check" ] || touch "$src/${where%:*}"
+}
+
+# run_model: whether the model of the active references (scripts/host/active-model.c)
+# finds anything in kernel/nscommon.c
+run_model()
+{
+	"$top/scripts/host/active-model.sh" "$src" "$dir/model" >"$log/model" 2>&1
+}
+
+# The codes of boot.sh: 0 if it passed, and 2 and 6 if nothing was tested.
+boot()
+{
+	LOGDIR=$log KERNEL=$out/kernel.img KERNEL_OBJECTS=$out/obj FAIL_FAST=1 RESUME='' \
+	QUIET_TIMEOUT=$quiet_limit "$@" "$top/scripts/boot.sh" test "$a" >"$log/boot" 2>&1
+}
+
+# What it was seen by
+seen_by()
+{
+	local by
+
+	by=$(awk '
+		/^  not ok/	{ c = $0; sub(/^ *not ok [0-9]+ (- )?/, "", c); sub(/ *#.*/, "", c); if (!w) w = c }
+		/^not ok/	{ if (w) { p = $0; sub(/^.*:/, "", p); sub(/ *#.*/, "", p) } exit }
+		END		{ if (w) print w }' "$log/report.ktap" 2>/dev/null)
+	[ -n "$by" ] || by=$(grep -m1 -oE '(WARNING|BUG|Oops|Kernel panic|KASAN|refcount_t|suspicious RCU)[^[]*' \
+		"$log/console.log" 2>/dev/null | cut -c1-60) || :
+	echo "${by:-$(sed -n 's/^status=//p' "$log/run" 2>/dev/null)}"
+}
+
+# one: plant, build and boot the defect of the current line. Sets verdict and by.
+one()
+{
+	local t rc tests=() opts=() env=() built=''
+
+	log=$dir/log/$name out=$dir/$a verdict=error by=''
+	rm -rf "$log"
+	mkdir -p "$log"
+	plant "$where" "$edits" 2>"$log/plant" || { by=$(tail -n 1 "$log/plant"); return; }
+	for t in $with; do
+		case $t in
+		debug)	env+=(DEBUG=1) out=$dir/$a-debug opts+=(--config "$top/configs/debug.config") ;;
+		smp=*)	env+=(SMP="${t#smp=}") ;;
+		control) ;;
+		*)	tests+=("$t") ;;
+		esac
+	done
+	# Other tests than the named ones say nothing of a control, and an excuse has been given.
+	[ -n "$control$excuse" ] || tests+=(all)
+	for t in "${tests[@]}"; do
+		rc=0
+		if [ "$t" = model ]; then
+			run_model || rc=$?
+			[ $rc -le 1 ] || { by="the model does not build: see $log/model"; return; }
+			[ $rc = 0 ] || { verdict=caught by="model: $(tail -n 1 "$log/model")"; return; }
+			continue
+		fi
+		if [ -z "$built" ]; then
+			"$top/scripts/build.sh" "${opts[@]}" --kernel-only --src "$src" --out "$out" "$a" \
+				>"$log/build" 2>&1 || { by="does not build: see $log/build"; return; }
+			built=1
+		fi
+		if [ "$t" = all ]; then
+			boot env "${env[@]}" BOOT_TIMEOUT=$all_limit || rc=$?
+		else
+			boot env "${env[@]}" BOOT_TIMEOUT=$first_limit TEST="$t" || rc=$?
+		fi
+		case $rc in
+		0)	;;
+		2|6)	by="does not boot: see $log/boot"; return ;;
+		*)	verdict=caught by="$t: $(seen_by)"; return ;;
+		esac
+	done
+	verdict=survived
+	[ -z "$excuse" ] || verdict=excused by=$excuse
+}
+
+# parse LINE: the fields, see the top of the list
+parse()
+{
+	local IFS=$'\t'
+
+	read -r name where edits with rule excuse < <(sed 's/[ \t]*:: */\t/g; s/[ \t]*$//' <<<"$1")
+	[ -n "$rule" ] || die 2 "$list: not 'name :: file[:function] :: edits :: tests :: rule [:: excuse]': $1"
+	control=''
+	[[ " $with " != *" control "* ]] || control=1
+	key=$({ echo "$1"; echo "$tree"; cat "$top"/configs/{base,debug}.config; } | sha256sum | cut -d' ' -f1)
+	{ read -r known && read -r verdict && read -r by; } 2>/dev/null <"$dir/verdict/$name" || known=''
+	[ "$known" = "$key" ] || verdict=unknown by=''
+}
+
+twice=$(printf '%s\n' "${lines[@]%% *}" | sort | uniq -d)
+[ -z "$twice" ] || die 2 "$list: more than once: $twice"
+want=" ${*:-${MUTANTS:-}} "
+for w in $want; do
+	printf '%s\n' "${lines[@]}" | grep -q "^$w " || die 2 "no mutant '$w' in $list"
+done
+
+# The selftests, and the kernel whose selftests are green. "debug" or nothing.
+declare -A ready=()
+get_ready()
+{
+	local o=$build/$a${1:+-$1}
+
+	[ -z "${ready[x$1]:-}" ] || return 0
+	[ "$(cat "$o/built" 2>/dev/null)" = "tree=$tree" ] || VARIANT=$1 "$top/scripts/build.sh" "$a"
+	ready[x$1]=1
+}
+
+for line in ${check:+"${lines[@]}"}; do
+	parse "$line"
+	plant "$where" "$edits" || check=bad
+	restore
+done
+if [ -n "$check" ]; then
+	[ $check = 1 ] || die $EX_BUILD "edits in $list that do not fit: see above"
+	say "${#lines[@]} edits fit"
+	exit 0
+fi
+
+for line in "${lines[@]}"; do
+	parse "$line"
+	[ "$want" = '  ' ] || [[ $want == *" $name "* ]] || continue
+	[ "$verdict" = unknown ] || [ -n "${FORCE:-}" ] || continue
+	case " $with " in
+	*' debug '*)	get_ready debug ;;
+	' model ')	;;
+	*)		get_ready '' ;;
+	esac
+	begin=$SECONDS
+	one
+	restore
+	case $control,$verdict in
+	1,survived)	verdict=quiet ;;
+	1,caught)	verdict=loud ;;
+	esac
+	printf '%s\n%s\n%s\n' "$key" "$verdict" "$by" >"$dir/verdict/$name"
+	[ $verdict != error ] || sed -i 1d "$dir/verdict/$name"
+	say "$verdict: $name ($((SECONDS - begin)) s)${by:+: $by}"
+done
+
+# The table of all lines, in their order, as far as known for this tree
+declare -A count=([caught]=0 [survived]=0 [excused]=0 [error]=0 [quiet]=0 [loud]=0 [unknown]=0)
+for line in "${lines[@]}"; do
+	parse "$line"
+	count[$verdict]=$((count[$verdict] + 1))
+	printf '%-9s %-36s %s\n' "$verdict" "$name" "$by"
+done >"$dir/summary"
+total=$((${#lines[@]} - count[quiet] - count[loud]))
+line="$total mutants, ${count[caught]} caught, ${count[survived]} survived, ${count[excused]} excused"
+line+="; ${count[quiet]} controls quiet"
+for v in loud error unknown; do
+	[ "${count[$v]}" = 0 ] || line+=", ${count[$v]} $v"
+done
+echo "$line" >>"$dir/summary"
+say "$line: $dir/summary"
+[ "${count[error]}" = 0 ] || die $EX_BUILD "edits that do not fit or kernels that do not build: see above"
+[ "$((count[survived] + count[loud]))" = 0 ] ||
+	die $EX_FAIL "a test is missing: $(awk '$1 == "survived" || $1 == "loud" { print $2 }' "$dir/summary" | xargs)"
