@@ -76,6 +76,15 @@ get_busybox()
 	cp "$dest" "$1"
 }
 
+# selected COLLECTION PROGRAM: whether TEST= means it, too
+selected()
+{
+	case ${TEST:-$2} in
+	"$2"|"$2":*|"$1:$2"|"$1:$2":*) ;;
+	*) return 1 ;;
+	esac
+}
+
 # kselftest-list.txt becomes init's list (scripts/guest/init.c, LIST). The 32-bit set
 # gets a collection name of its own.
 add_selftests()
@@ -87,7 +96,12 @@ add_selftests()
 	while IFS=': ' read -r collection prog rest; do
 		[ -x "$dir/$collection/$prog" ] ||
 			die $EX_BUILD "$dir/$collection/$prog is listed but not there: run scripts/build.sh $arch"
-		"${cross}strip" -s "$root/selftests$suffix/$collection/$prog" 2>/dev/null || :
+		if selected "$collection$suffix" "$prog"; then
+			"${cross}strip" -s "$root/selftests$suffix/$collection/$prog" 2>/dev/null || :
+		else
+			# To have it on the list is enough.
+			rm -f "$root/selftests$suffix/$collection/$prog"
+		fi
 		echo "$collection$suffix:$prog /selftests$suffix/$collection/$prog $rest"
 	done <"$dir/kselftest-list.txt" >>"$root/tests"
 }
@@ -143,20 +157,17 @@ make_initramfs()
 # Whether TEST= names anything, before a boot finds out.
 check_selection()
 {
-	local known want=${TEST:-}
+	local known
 
 	[ -s "$out/initramfs/tests" ] ||
 		die $EX_BUILD "no selftests to boot $arch with: run scripts/build.sh $arch, and for mode base" \
 		    "scripts/base-selftests.sh build $arch"
-	[ -n "$want" ] || return 0
+	[ -n "${TEST:-}" ] || return 0
 	known=$(cut -d' ' -f1 "$out/initramfs/tests")
 	while IFS=: read -r collection prog; do
-		case $want in
-		"$prog"|"$prog":*|"$collection:$prog"|"$collection:$prog":*)
-			return 0 ;;
-		esac
+		! selected "$collection" "$prog" || return 0
 	done <<<"$known"
-	die 2 "TEST=$want names none of:" "${known//$'\n'/ }"
+	die 2 "TEST=$TEST names none of:" "${known//$'\n'/ }"
 }
 
 # The frequency of the host's TSC in kHz, or nothing

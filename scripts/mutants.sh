@@ -151,7 +151,7 @@ one()
 		if [ "$t" = all ]; then
 			boot env "${env[@]}" BOOT_TIMEOUT=$all_limit || rc=$?
 		else
-			boot env "${env[@]}" BOOT_TIMEOUT=$first_limit TEST="$t" || rc=$?
+			boot env "${env[@]}" BOOT_TIMEOUT=$first_limit TEST="${mirror##*/}:$t" || rc=$?
 		fi
 		case $rc in
 		0)	;;
