@@ -11,6 +11,10 @@
  * to do with that cache line. PHASE, PC and LINE are in hex without a prefix. The last
  * line is "end".
  *
+ * Phase 4 makes ready for phases above it, and takes a while until it is. In those it is
+ * all that the kernel reads from its own memory that is counted, as lines with PC 0: how
+ * often each cache line was read. Phase 0 ends them.
+ *
  * Up to the first mark of all, whatever its phase, it is the instructions of the kernel
  * that are counted: the line "0 0 0 COUNT".
  *
@@ -69,6 +73,7 @@ void qemu_plugin_reset(uint64_t id, reset_fn fn);
 __attribute__((visibility("default"))) int qemu_plugin_version = API;
 
 #define MARK		0x6c6f6300u
+#define PREPARE_LINES	4
 #define LINE_SHIFT	6
 #define TABLE_SIZE	(1u << 22)
 
@@ -79,14 +84,21 @@ static struct entry {
 
 static unsigned int used, phase, step;
 static uint64_t plugin, boot;
-static bool booted;
+static bool booted, lines;
 static FILE *out;
+
+static void retranslate(uint64_t id);
 
 static void begin(unsigned int cpu, void *data)
 {
 	(void)cpu;
 	phase = (uintptr_t)data;
 	step++;
+	if (lines ? !phase : phase == PREPARE_LINES) {
+		lines = !lines;
+		/* What is translated already counts the other way. */
+		qemu_plugin_reset(plugin, retranslate);
+	}
 }
 
 static struct entry *find(uint64_t pc, uint64_t line)
@@ -124,6 +136,15 @@ static void count(unsigned int cpu, uint32_t what, uint64_t addr, void *data)
 		e->step = step;
 		e->count++;
 	}
+}
+
+static void count_line(unsigned int cpu, uint32_t what, uint64_t addr, void *data)
+{
+	(void)cpu;
+	(void)what;
+	(void)data;
+	if (phase > PREPARE_LINES && addr >> 63)
+		find(0, addr >> LINE_SHIFT)->count++;
 }
 
 /* With a lock prefix, or xchg with memory, which needs none. */
@@ -182,6 +203,9 @@ static void translate(uint64_t id, struct tb *tb)
 		if (next >= 0)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, begin, NO_REGISTERS,
 							       (void *)(intptr_t)next);
+		else if (pc >> 63 && lines)
+			qemu_plugin_register_vcpu_mem_cb(insn, count_line, NO_REGISTERS, READS,
+							 NULL);
 		else if (pc >> 63 && is_locked(code, code + size))
 			qemu_plugin_register_vcpu_mem_cb(insn, count, NO_REGISTERS, READS,
 							 (void *)(uintptr_t)pc);
@@ -211,7 +235,7 @@ static void count_boot(unsigned int cpu, void *data)
 }
 
 /* What was translated for the boot would slow down all that follows. */
-static void after_boot(uint64_t id)
+static void retranslate(uint64_t id)
 {
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
 	qemu_plugin_register_atexit_cb(id, finish, NULL);
@@ -221,7 +245,7 @@ static void end_boot(unsigned int cpu, void *data)
 {
 	begin(cpu, data);
 	if (!booted)
-		qemu_plugin_reset(plugin, after_boot);
+		qemu_plugin_reset(plugin, retranslate);
 	booted = true;
 }
 
