@@ -59,7 +59,7 @@ plant()
 		my $text = <$f>;
 		my ($before, $body, $after) = ('', $text, '');
 		if ($func) {
-			my $def = qr/^(?=\w)[^\n]*\b\Q$func\E\b[^;{}]*\n\{\n.*?^\}/ms;
+			my $def = qr/^(?=\w)[^\n]*\b\Q$func\E\b[^;{}]*\n\{\n.*?^\}$/ms;
 			my $n = () = $text =~ /$def/g;
 			die "$file has $n functions $func, not one\n" if $n != 1;
 			$text =~ $def;
@@ -102,17 +102,15 @@ boot()
 	QUIET_TIMEOUT=$quiet_limit "$@" "$top/scripts/boot.sh" test "$a" >"$log/boot" 2>&1
 }
 
-# What it was seen by
+# The first case that failed, or else what the console or boot.sh said
 seen_by()
 {
 	local by
 
-	by=$(awk '
-		/^  not ok/	{ c = $0; sub(/^ *not ok [0-9]+ (- )?/, "", c); sub(/ *#.*/, "", c); if (!w) w = c }
-		/^not ok/	{ if (w) { p = $0; sub(/^.*:/, "", p); sub(/ *#.*/, "", p) } exit }
-		END		{ if (w) print w }' "$log/report.ktap" 2>/dev/null)
-	[ -n "$by" ] || by=$(grep -m1 -oE '(WARNING|BUG|Oops|Kernel panic|KASAN|refcount_t|suspicious RCU)[^[]*' \
-		"$log/console.log" 2>/dev/null | cut -c1-60) || :
+	by=$(sed -n -E '/^ +not ok [0-9]+/{ s/^ +not ok [0-9]+ (- )?//; s/ *#.*//; p; q }' \
+		"$log/report.ktap" 2>/dev/null) || :
+	[ -n "$by" ] || by=$(grep -m 1 -oE '(WARNING|BUG|Oops|Kernel panic|KASAN|refcount_t|suspicious RCU).*' \
+		"$log/console.log" 2>/dev/null | cut -c1-70) || :
 	echo "${by:-$(sed -n 's/^status=//p' "$log/run" 2>/dev/null)}"
 }
 
