@@ -38,6 +38,8 @@ listns_uts_4096		25	listns of type uts, pages of 4096, per id
 listns_few		617	listns of user and net, 8000 uts present
 lines_all		1.05	listns, all, cache lines read, per id
 lines_owner		1.05	listns by owner, cache lines read, per id
+listns_used_alone	2000	listns of what a user without privileges uses, alone
+listns_used		+0.5%/listns_used_alone	the same, 8000 uts present
 proc_scan		-	scanning /proc/*/ns/*, per link
 unshare_uts		+5%	unshare uts, create and destroy
 plain_8000		+5%	the same, 8,000 rounds, plain per-cpu memory

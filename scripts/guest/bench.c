@@ -552,6 +552,38 @@ static void mark_lines(void)
 	put("ids_owner", n[1], 1);
 }
 
+/* By a caller that sees only what it uses: the others must not show in the time. */
+static void measure_used(const char *key)
+{
+	const unsigned int rounds = 100;
+	struct id_req req = { .size = sizeof(req) };
+	uint64_t t = 0;
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	if (pid < 0)
+		fail("fork");
+	if (pid) {
+		if (waitpid(pid, &status, 0) != pid || status)
+			fail("listns of what is used ended with %#x", status);
+		return;
+	}
+	if (setresuid(61000, 61000, 61000))
+		fail("setresuid");
+	for (unsigned int i = 0; i < rounds + 10; i++) {
+		long n;
+
+		if (i == 10)
+			t = now();
+		n = syscall(__NR_listns, &req, ids, 4096, 0);
+		if (n < 2 || n > 10)
+			fail("listns of what is used lists %ld", n);
+	}
+	put(key, now() - t, rounds);
+	_exit(0);
+}
+
 /* What one does without listns: every link of every task. */
 static uint64_t scan_proc(void)
 {
@@ -616,6 +648,11 @@ static void measure_held(void)
 	if (setrlimit(RLIMIT_NOFILE, &rl))
 		fail("RLIMIT_NOFILE");
 	write_file("/proc/sys/user/max_uts_namespaces", "100000");
+	/* What is used is sorted: have one that is new, as below. */
+	if (unshare(CLONE_NEWUTS))
+		fail("unshare");
+	if (syscall(__NR_listns, NULL, NULL, 0, 0) >= 0 || errno != ENOSYS)
+		measure_used("listns_used_alone");
 	for (int i = 0; i < NR_HELD; i++) {
 		if (unshare(CLONE_NEWUTS))
 			fail("unshare number %d", i);
@@ -629,6 +666,7 @@ static void measure_held(void)
 		measure_scan("listns_uts_4096", CLONE_NEWUTS, 0, 4096);
 		measure_few();
 		mark_lines();
+		measure_used("listns_used");
 	}
 	measure_proc();
 }
