@@ -204,8 +204,8 @@ series_forms()
 			sub(/.*\//, "", name)
 			against = ""
 			for (i = 2; i <= NF; i++)
-				if ($i ~ /^[-+]./ && (index(set, " " substr($i, 2) " ") > 0) != ($i ~ /^\+/))
-					against = "-" substr($i, 2)
+				if ($i ~ /^#[-+]./ && (index(set, " " substr($i, 3) " ") > 0) != ($i ~ /^#\+/))
+					against = "-" substr($i, 3)
 			if (!(name in form) || form[name] ~ /^-/)
 				form[name] = against == "" ? path : against
 		}

@@ -154,10 +154,10 @@ relist()
 		# One of two forms: what they were like when they last said the same
 		if [ "$path" != "$name" ] && [ -e "$new/patches/${to##*/}" ]; then
 			now=$(sum_of "$new/patches/$to"):$(sum_of "$new/patches/${to##*/}")
-			recorded=$(sed -n 's/.* =\([0-9a-f:]*\)$/\1/p' <<<"$rest")
+			recorded=$(sed -n 's/.* #=\([0-9a-f:]*\)$/\1/p' <<<"$rest")
 			if [ -z "$recorded" ] || [ -n "${PAIRED:-}" ] ||
 			   { [ "${recorded%:*}" != "${now%:*}" ] && [ "${recorded#*:}" != "${now#*:}" ]; }; then
-				rest="${rest% =*} =$now"
+				rest="${rest% #=*} #=$now"
 			fi
 		fi
 		n=$((n + 1))

@@ -570,11 +570,11 @@ forms_and_bases()
 		#: new 6.18.999 what is new
 		#:    file c new
 
-		older/0001-one.patch	# -new
+		older/0001-one.patch	#-new
 	END
 	fake 0 'up to date: base and 2' 'the older form where it was made' scripts/tree.sh
 	fake 0 '' 'an export that renames nothing' scripts/export.sh
-	fake 0 '-new =[0-9a-f]{8}:' 'what belongs together' cat series.older
+	fake 0 '#-new #=[0-9a-f]{8}:' 'what belongs together' cat series.older
 	fake 0 'branch nstree, 2 patches' 'a form for each' scripts/am.sh newer
 	fake 0 '^base a b c new x y z one two$' 'what it says' sh -c 'git -C newer show nstree:file | xargs'
 	fake 0 '^base a b c new work$' 'what was being worked on' sh -c 'xargs <newer/file'
@@ -599,14 +599,14 @@ forms_and_bases()
 	edit two
 	fake 0 'del. older/0001-one.patch' 'another subject' scripts/export.sh
 	fake 0 '^older/0001-uno.patch' 'in the other form, too' sh -c 'cd patches && grep -l "PATCH. uno" older/0001-uno.patch 0001-uno.patch'
-	fake 0 '^# -new =' 'and in the list' sed -n 's|^older/0001-uno.patch[[:space:]]*||p' series.older
+	fake 0 '^#-new #=' 'and in the list' sed -n 's|^older/0001-uno.patch[[:space:]]*||p' series.older
 	fake 0 '# PART first.*0001-uno.patch # PART second' 'and what is said about parts' sh -c 'xargs <series'
 	fake $EX_FAIL '0001-uno.patch was not: do so' 'one form alone' scripts/verify.sh series
 
 	# What newer ones have already is an empty commit there, and nothing for am.sh.
 	rm "$fake/patches/0001-uno.patch"
 	sed -i '/^0001/d' "$fake/series"
-	sed -i 's/ =.*//' "$fake/series.older"
+	sed -i 's/ #=.*//' "$fake/series.older"
 	git -C "$newer" checkout -q -f main
 	printf '%s\n' x y z uno >>"$newer/file"
 	git -C "$newer" commit -qa -m 'the same as uno'

@@ -153,7 +153,7 @@ check_series()
 		fi
 		echo "  (KSRC= and make tree, then make export; PAIRED=1 if there is nothing to change)"
 		rc=1
-	done < <(sed -n 's/^\([^#[:space:]]*\)[[:space:]]*#.* =\([0-9a-f:]*\)$/\1 \2/p' "$older")
+	done < <(sed -n 's/^\([^#[:space:]]*\)[[:space:]]*#.* #=\([0-9a-f:]*\)$/\1 \2/p' "$older")
 	return $rc
 }
 
@@ -213,9 +213,14 @@ check_base()
 		small_git "$d" checkout -q -b plain
 		(cd "$d" && GIT_CONFIG_GLOBAL=/dev/null git -c user.name=nstree -c user.email=nstree@localhost \
 			am -q --no-gpg-sign --no-3way "$patches"/*.patch) || return 1
+		small_git "$d" checkout -q -b imported base
+		small_git "$d" quiltimport --patches "$patches" --series "$series" || return 1
 	fi
 	AT=base "$top/scripts/am.sh" "$d" || return 1
-	! small_git "$d" rev-parse -q --verify plain >/dev/null || small_git "$d" diff --exit-code --stat plain nstree || rc=1
+	for f in plain imported; do
+		! small_git "$d" rev-parse -q --verify $f >/dev/null ||
+			small_git "$d" diff --exit-code --stat $f nstree || rc=1
+	done
 
 	[ "$(source_version "$linux")" = "$base_version" ] || return $rc
 	small "$dir/want" HEAD
@@ -224,7 +229,7 @@ check_base()
 	{
 		find "$patches" -path "$patches/*/*.patch" -exec sh -c \
 			'for f; do cat "$f" "$0/${f##*/}" 2>/dev/null; done' "$patches" {} + || :
-		sed -n 's/^\([^#[:space:]]*\)[[:space:]]*# [-+].*/\1/p' "$series" | sed "s|^|$patches/|" | xargs -r cat
+		sed -n 's/^\([^#[:space:]]*\)[[:space:]]*#[-+].*/\1/p' "$series" | sed "s|^|$patches/|" | xargs -r cat
 	} | sed -n '/^\(---\|+++\)/d; s/^[-+]//p' >"$dir/forms"
 	for f in $(touched); do
 		for got in base nstree; do
