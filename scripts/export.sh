@@ -40,10 +40,15 @@ while read -r name form; do
 	[ "${form#-}" != "$form" ] || shared[$form]=1
 done < <(series_forms "${guards[@]}")
 
+# A patch did not apply, and now is there: what comes after it stays as it is, for make tree.
+rest=()
 if bad=$(cat "$linux/.git/nstree-failed" 2>/dev/null) &&
-   [ "$(kgit rev-list --count base..HEAD)" -lt ${#old_names[@]} ] && [ -z "${FORCE:-}" ]; then
-	die $EX_BUILD "build/linux is incomplete, $bad did not apply: git am it and the rest," \
-		"or FORCE=1 to make a shorter series of it"
+   n=$(kgit rev-list --count base..HEAD) && [ "$n" -lt ${#old_names[@]} ] && [ -z "${FORCE:-}" ]; then
+	if [ "$n" = 0 ] || [ "${old_names[n - 1]}" != "${bad##*/}" ]; then
+		die $EX_BUILD "build/linux is incomplete, $bad did not apply: git am it," \
+			"or FORCE=1 to make a shorter series of it"
+	fi
+	rest=("${old_names[@]:n}")
 fi
 
 new=$(mktemp -d -p "$build")
@@ -74,6 +79,10 @@ if [ ${#names[@]} = ${#old_names[@]} ]; then
 		fi
 	done
 fi
+
+for o in "${rest[@]}"; do
+	renamed[$o]=$o
+done
 
 # All forms of what remains, under its name of now
 mapfile -t old_paths < <(cat "$older" "$series" 2>/dev/null | sed 's/[[:space:]]*#.*//; /^[[:space:]]*$/d')
@@ -202,8 +211,10 @@ same_tests()
 
 commit_tests HEAD "$new"
 
-# The copy is of that base, too.
-[ -n "$canonical" ] || same_tests() { :; }
+# The copy is of that base, too, and of the whole series.
+if [ -z "$canonical" ] || [ ${#rest[@]} != 0 ]; then
+	same_tests() { :; }
+fi
 
 if [ "${1:-}" = --check ]; then
 	rc=0
@@ -242,7 +253,8 @@ done
 rsync -rc --out-format='%o %n' "$new/patches/" "$patches/"
 rsync -c "$new/series" "$series"
 [ ! -e "$older" ] || rsync -c "$new/series.older" "$older"
-[ -z "$canonical" ] || rsync -rpc --delete "$new/$mirror/" "$top/$mirror/"
+[ -z "$canonical" ] || [ ${#rest[@]} != 0 ] ||
+	rsync -rpc --delete "$new/$mirror/" "$top/$mirror/"
 
 # From here on this is what build/linux was made from.
 rm -f "$linux/.git/nstree-failed"
@@ -251,9 +263,10 @@ mapfile -t guards < <(guards_in "$linux" base)
 mapfile -t commits < <(kgit rev-list --reverse base..HEAD)
 n=0
 while read -r name form; do
+	[ $n -lt ${#commits[@]} ] || break
 	sum=-$name
 	[ "${form#-}" != "$form" ] || sum=$(sha256sum <"$patches/$form" | cut -d' ' -f1)
 	echo "$sum ${commits[n]} $name"
 	n=$((n + 1))
 done < <(series_forms "${guards[@]}") >"$applied"
-say "series: $n patches"
+say "series: $n patches${rest[*]:+, and ${#rest[@]} that \`make tree\` is to apply}"

@@ -592,6 +592,24 @@ forms_and_bases()
 	fake 2 'there are first second' 'a part that there is not' env PARTS=third scripts/am.sh newer
 	fake 0 'up to date' 'parts in the series' scripts/tree.sh
 
+	# On the newer base, another patch that does not fit, and that is mended there
+	git -C "$newer" checkout -q main
+	mv "$kernel" "$fake/older-linux"
+	sed -i 's/^ new$/ odd/' "$fake/patches/0001-one.patch"
+	fake $EX_BUILD '0001-one.patch does not apply' 'a form that does not fit' env KSRC=newer scripts/tree.sh
+	fake $EX_BUILD 'incomplete, 0001-one.patch' 'an export before it is mended' scripts/export.sh
+	printf '%s\n' x y z >>"$kernel/file"
+	edit one
+	fake $EX_BUILD 'one.patch: its message is' 'another date' scripts/export.sh
+	GIT_AUTHOR_DATE=$(git -C "$fake/older-linux" log -1 --format=%ad HEAD~1) \
+		git -C "$kernel" commit -q --amend --no-edit --reset-author
+	fake 0 '1 patches, and 1 that .make tree. is' 'an export of what is there' scripts/export.sh
+	fake 0 '2 patches; 1 applied now' 'and of the rest' scripts/tree.sh
+	fake 0 '' 'both' scripts/export.sh --check
+	rm -rf "$kernel"
+	mv "$fake/older-linux" "$kernel"
+	fake 0 'up to date' 'as before' scripts/tree.sh
+
 	# A message is the same in both, a change is not made in both by itself.
 	git -C "$kernel" reset -q --hard HEAD~1
 	sed -i 's/^one/uno/' "$kernel/file"

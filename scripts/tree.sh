@@ -191,7 +191,8 @@ if [ ${#todo[@]} != 0 ] &&
 		die $EX_BUILD "$bad is already applied: this base has it; remove it, or give it a guard (series.older)"
 	fi
 	die $EX_BUILD "$bad does not apply; build/linux has what comes before it." \
-		"\`cd build/linux && git am -3 ../../patches/$bad\`, resolve, git am the rest, then \`make export\`"
+		"\`cd $linux && git am -3 $patches/$bad\` (or --reject), resolve, git am --continue;" \
+		"then \`make export\`, and \`make tree\` for the rest"
 fi
 
 keep_times
