@@ -7,9 +7,13 @@
 #include <alloca.h>
 #include <dirent.h>
 #include <linux/auto_fs.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
+#include <linux/userfaultfd.h>
 #include <sys/auxv.h>
+#include <sys/fanotify.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -346,7 +350,9 @@ TEST_F(empty, root_and_cwd_are_the_root_of_the_mount)
 static __s64 do_change(struct ns_actor *a, __u64 unused)
 {
 	const struct timespec times[2] = {};
-	int root = open("/", O_RDONLY | O_DIRECTORY);
+	__u64 hint = RWH_WRITE_LIFE_SHORT;
+	struct fsxattr attr = {};
+	int flags = 0, root = open("/", O_RDONLY | O_DIRECTORY);
 
 	if (root < 0)
 		return -errno;
@@ -373,12 +379,26 @@ static __s64 do_change(struct ns_actor *a, __u64 unused)
 	if (!utimensat(AT_FDCWD, "/", times, 0) || !futimens(root, NULL))
 		return 11;
 	if (!setxattr("/", "user.x", "x", 1, 0) ||
-	    !setxattr("/", "trusted.x", "x", 1, 0))
+	    !setxattr("/", "trusted.x", "x", 1, 0) ||
+	    !setxattr("/", "security.x", "x", 1, 0) ||
+	    !setxattr("/", "system.posix_acl_access", "\2\0\0\0", 4, 0))
 		return 12;
 	if (access("/x", F_OK) != -1 || errno != ENOENT)
 		return 13;
 	if (!access("/", W_OK))
 		return 14;
+	if (fcntl(root, F_SET_RW_HINT, &hint) != -1 || errno != EPERM)
+		return 15;
+	if (fcntl(root, F_GET_RW_HINT, &hint) || hint != RWH_WRITE_LIFE_NOT_SET)
+		return 16;
+	if (!ioctl(root, FS_IOC_SETFLAGS, &flags) || !ioctl(root, FS_IOC_FSSETXATTR, &attr))
+		return 17;
+	if (!ioctl(root, FIFREEZE, 0))
+		return 18;
+	if (open("/", O_RDWR) >= 0 || !truncate("/", 1) || !fallocate(root, 0, 0, 1))
+		return 19;
+	if (mmap(NULL, 1, PROT_READ, MAP_SHARED, root, 0) != MAP_FAILED)
+		return 20;
 	close(root);
 	return 0;
 }
@@ -448,12 +468,47 @@ TEST_F(empty, root_mount_cannot_be_moved_copied_or_reconfigured)
 	EXPECT_EQ(0, self->v->sm.sb_flags);
 }
 
-/* Runs in the actor: lock the root against everybody else. */
-static __s64 do_flock(struct ns_actor *a, __u64 unused)
+/*
+ * Runs in the actor: try to learn of what others do with the root, or to keep them
+ * from doing it. Returns the number of the first thing that could be done.
+ */
+static __s64 do_watch_and_lock(struct ns_actor *a, __u64 unused)
 {
-	int fd = open("/", O_RDONLY | O_DIRECTORY);
+	struct flock lock = { .l_type = F_RDLCK };
+	int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd;
 
-	return fd < 0 || flock(fd, LOCK_EX | LOCK_NB) ? -errno : 0;
+	if (root < 0)
+		return -errno;
+	if (flock(root, LOCK_EX | LOCK_NB) != -1 || errno != ENOLCK)
+		return 1;
+	if (fcntl(root, F_SETLK, &lock) != -1 || errno != ENOLCK)
+		return 2;
+	if (fcntl(root, F_GETLK, &lock) != -1 || errno != ENOLCK)
+		return 3;
+	if (!fcntl(root, F_SETLEASE, F_RDLCK))
+		return 4;
+	/* DN_ACCESS */
+	if (fcntl(root, F_NOTIFY, 1) != -1 || errno != EINVAL)
+		return 5;
+	fd = inotify_init1(IN_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (inotify_add_watch(fd, "/", IN_OPEN) != -1 || errno != EINVAL)
+		return 6;
+	close(fd);
+	/* There may be no fanotify, at least not for everybody. */
+	fd = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC, O_RDONLY);
+	if (fd >= 0 && (fanotify_mark(fd, FAN_MARK_ADD, FAN_OPEN | FAN_ONDIR, root, NULL) != -1 ||
+			errno != EINVAL))
+		return 7;
+	close(fd);
+	close(root);
+	return 0;
+}
+
+TEST_F(empty, root_can_be_neither_watched_nor_locked)
+{
+	EXPECT_EQ(0, ns_call(self->a, do_watch_and_lock, 0));
 }
 
 TEST_F(empty, root_is_not_shared_with_other_namespaces)
@@ -463,8 +518,6 @@ TEST_F(empty, root_is_not_shared_with_other_namespaces)
 
 	ASSERT_TRUE(!!b);
 	ASSERT_EQ(0, ns_call(b, variant->enter, variant->flags));
-	EXPECT_EQ(0, ns_call(self->a, do_flock, 0));
-	EXPECT_EQ(0, ns_call(b, do_flock, 0));
 
 	v = view_of(b);
 	ASSERT_EQ(0, ns_call(self->a, do_look, 0));
@@ -1485,14 +1538,14 @@ static __s64 do_leave_behind(struct ns_actor *a, __u64 unused)
 	if (write(to[1], &c, 1) != 1 || read(from[0], &c, 1) != 1)
 		return -ECHILD;
 
-	/* What is used between the two calls does not expire. */
+	/* A mount that is accessed between the two calls does not expire. */
 	if (sys_umount2("/tmp", MNT_EXPIRE) != -1 || errno != EAGAIN)
 		return 2;
 	if (access("/tmp", F_OK))
 		return -errno;
 	if (sys_umount2("/tmp", MNT_EXPIRE) != -1 || errno != EAGAIN)
 		return 3;
-	/* This is no use. */
+	/* This is no access. */
 	other = stay_empty(0, NULL);
 	if (other < 0 || sys_umount2("/tmp", MNT_EXPIRE))
 		return 4;
@@ -1502,6 +1555,195 @@ static __s64 do_leave_behind(struct ns_actor *a, __u64 unused)
 TEST_F(mntns, mounts_left_behind_are_not_busy_and_expire)
 {
 	EXPECT_EQ(0, ns_call(self->a, do_leave_behind, 0));
+}
+
+/* A reader of the root whose memory is not there until somebody provides it. */
+static struct {
+	int root, uffd;
+	size_t size;		/* of a page */
+	char *page, *stack;
+	pid_t pid;
+	long ret;
+} reader;
+
+static int read_root(void *unused)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	reader.ret = syscall(__NR_getdents64, reader.root, reader.page, reader.size);
+	return 0;
+}
+
+/*
+ * Runs in the actor: when this returns, the reader waits for the page. Returns 1 if
+ * there is no way to make it wait.
+ */
+static __s64 do_read_slowly(struct ns_actor *a, __u64 unused)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register area = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffd_msg msg;
+	const size_t stack = 1 << 16;
+
+	reader.size = sysconf(_SC_PAGESIZE);
+	reader.root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	reader.uffd = syscall(__NR_userfaultfd, O_CLOEXEC);
+	reader.page = mmap(NULL, reader.size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	reader.stack = mmap(NULL, stack, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (reader.uffd < 0)
+		return 1;
+	if (reader.root < 0 || reader.page == MAP_FAILED ||
+	    reader.stack == MAP_FAILED || ioctl(reader.uffd, UFFDIO_API, &api))
+		return -errno;
+	area.range.start = (uintptr_t)reader.page;
+	area.range.len = reader.size;
+	if (ioctl(reader.uffd, UFFDIO_REGISTER, &area))
+		return -errno;
+	reader.pid = clone(read_root, reader.stack + stack, CLONE_VM | CLONE_FILES | SIGCHLD,
+			   NULL);
+	if (reader.pid < 0 || read(reader.uffd, &msg, sizeof(msg)) != sizeof(msg))
+		return -errno;
+	return msg.event == UFFD_EVENT_PAGEFAULT ? 0 : -EBADMSG;
+}
+
+/* Runs in the actor: returns what the reader got. */
+static __s64 do_end_reading(struct ns_actor *a, __u64 unused)
+{
+	struct uffdio_zeropage zero = {
+		.range = { .start = (uintptr_t)reader.page, .len = reader.size },
+	};
+	int status;
+
+	if (ioctl(reader.uffd, UFFDIO_ZEROPAGE, &zero) ||
+	    waitpid(reader.pid, &status, 0) != reader.pid || status)
+		return -errno;
+	return reader.ret;
+}
+
+/*
+ * Runs in an actor that has the same root: everything that needs the lock of the
+ * directory. Returns the number of what went wrong.
+ */
+static __s64 do_not_wait(struct ns_actor *a, __u64 unused)
+{
+	struct view v = {};
+
+	if (!mkdir("/x", 0777) || open("/x", O_CREAT | O_RDWR, 0666) >= 0)
+		return 1;
+	if (access("/x", F_OK) != -1 || errno != ENOENT)
+		return 2;
+	if (!look_into("/", &v) || v.nr_dots != 2)
+		return 3;
+	if (!chmod("/", 0777) || !setxattr("/", "user.x", "x", 1, 0))
+		return 4;
+	return do_mount_tmpfs(a, 0);
+}
+
+/* ns_do_unshare() needs a /proc. */
+static __s64 do_copy_mntns(struct ns_actor *a, __u64 unused)
+{
+	return unshare(CLONE_NEWNS) ? -errno : 0;
+}
+
+/* How long nobody waits, in milliseconds, unless something is wrong. */
+#define LONG_ENOUGH 20000
+
+TEST_F(mntns, slow_reader_of_the_root_holds_up_nobody)
+{
+	struct pollfd done = { .events = POLLIN };
+	struct ns_actor *b[2];
+	bool waits = false;
+	__s64 ret;
+
+	ASSERT_EQ(0, ns_call(self->a, ns_do_unshare, UNSHARE_EMPTY_MNTNS));
+	/* One in a copy of the namespace, the other one in the namespace. */
+	for (int i = 0; i < 2; i++) {
+		b[i] = ns_actor_in(self->a, MNT_NS);
+		ASSERT_TRUE(!!b[i]);
+	}
+	ASSERT_EQ(0, ns_call(b[0], do_copy_mntns, 0));
+	ret = ns_call(self->a, do_read_slowly, 0);
+	if (ret == 1)
+		SKIP(return, "no userfaultfd: needs CONFIG_USERFAULTFD");
+	ASSERT_EQ(0, ret);
+
+	for (int i = 0; i < 2; i++) {
+		ASSERT_TRUE(ns_start(b[i], do_not_wait, 0));
+		done.fd = b[i]->test_end;
+		waits |= poll(&done, 1, waits ? 0 : LONG_ENOUGH) != 1;
+	}
+	EXPECT_FALSE(waits);
+	EXPECT_LT(0, ns_call(self->a, do_end_reading, 0));
+	for (int i = 0; i < 2; i++)
+		EXPECT_EQ(0, ns_finish(b[i]));
+}
+
+/* Runs in the actor: a file system of which @lower is a part, or an error. */
+static int new_overlay(int lower)
+{
+	int fs = sys_fsopen("overlay", FSOPEN_CLOEXEC), mnt = -1;
+
+	if (fs >= 0 && !sys_fsconfig(fs, FSCONFIG_SET_FD, "lowerdir+", NULL, lower) &&
+	    !sys_fsconfig(fs, FSCONFIG_SET_STRING, "upperdir", "/upper", 0) &&
+	    !sys_fsconfig(fs, FSCONFIG_SET_STRING, "workdir", "/work", 0) &&
+	    !sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		mnt = sys_fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	if (mnt < 0)
+		mnt = -errno;
+	close(fs);
+	return mnt;
+}
+
+/* Runs in the actor: returns the number of what went wrong. */
+static __s64 do_overlay(struct ns_actor *a, __u64 unused)
+{
+	int root, lower, mnt;
+
+	if (unshare(UNSHARE_EMPTY_MNTNS))
+		return -errno;
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0 || do_mount_tmpfs(a, 0) || mkdir("/upper", 0755) ||
+	    mkdir("/work", 0755) || mkdir("/lower", 0755))
+		return 1;
+	lower = open("/lower", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	mnt = new_overlay(lower);
+	if (mnt < 0)
+		return mnt;
+	close(mnt);
+	return new_overlay(root) == -EINVAL ? 0 : 2;
+}
+
+TEST_F(mntns, nullfs_is_no_layer_of_overlayfs)
+{
+	__s64 ret = ns_call(self->a, do_overlay, 0);
+
+	if (ret == -ENODEV)
+		SKIP(return, "no overlayfs: needs CONFIG_OVERLAY_FS");
+	EXPECT_EQ(0, ret);
+}
+
+/* Runs in the actor: returns the number of what went wrong. */
+static __s64 do_watch_in_vain(struct ns_actor *a, __u64 unused)
+{
+	int fd = inotify_init1(IN_CLOEXEC), limit;
+
+	limit = open("/proc/sys/user/max_inotify_watches", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || limit < 0 || write(limit, "4\n", 2) != 2 || close(limit) ||
+	    unshare(UNSHARE_EMPTY_MNTNS))
+		return -errno;
+	for (int i = 0; i < 8; i++)
+		if (inotify_add_watch(fd, "/", IN_OPEN) != -1 || errno != EINVAL)
+			return 1;
+	if (do_mount_tmpfs(a, 0))
+		return 2;
+	return inotify_add_watch(fd, "/", IN_OPEN) < 0 ? -errno : 0;
+}
+
+TEST_F(mntns, watch_that_is_refused_does_not_count)
+{
+	ASSERT_EQ(0, ns_call(self->a, ns_do_unshare, USER_NS));
+	EXPECT_EQ(0, ns_call(self->a, do_watch_in_vain, 0));
 }
 
 /* A child that autofs does not take for its daemon. */
@@ -1931,6 +2173,166 @@ TEST_F(mntns, pivot_root_works_on_a_shared_root_and_setns_follows)
 	ASSERT_EQ(0, ns_call(b, do_look, 0));
 	EXPECT_EQ(v->mounts[0], view_of(b)->mounts[0]);
 	EXPECT_EQ(v->root.st_dev, view_of(b)->root.st_dev);
+}
+
+/* Runs in the actor: the number of the mount that its root is on. */
+static __s64 do_root(struct ns_actor *a, __u64 unused)
+{
+	return mount_of("/");
+}
+
+/*
+ * Runs in the actor: follow process @pid into its next mount namespace, as soon as that
+ * shows, and exchange the root there. Returns the new one.
+ */
+static __s64 do_follow_and_pivot(struct ns_actor *a, __u64 pid)
+{
+	__u64 before = ns_id(pid, "mnt");
+	int fd;
+
+	__atomic_store_n(&a->turn, 1, __ATOMIC_RELEASE);
+	for (;;) {
+		fd = ns_open(pid, "mnt");
+		if (fd < 0)
+			return -errno;
+		if (ns_fd_id(fd) != before)
+			break;
+		close(fd);
+	}
+	if (setns(fd, CLONE_NEWNS) || sys_mount("x", "/tmp", "tmpfs", 0, NULL) ||
+	    chdir("/tmp") || sys_pivot_root(".", ".") || chdir("/"))
+		return -errno;
+	return mount_of("/");
+}
+
+#define NR_PIVOTS 20
+
+/* Its root is there before anybody can get to its mount namespace. */
+TEST_F(mntns, pivot_root_beside_unshare_finds_the_root_of_its_task)
+{
+	for (int i = 0; i < NR_PIVOTS; i++) {
+		struct ns_actor *a = ns_actor(), *b;
+		__s64 root;
+
+		ASSERT_EQ(0, ns_call(a, do_own_tmp, 0));
+		/* To see the files of other tasks takes /proc, to enter nothing else. */
+		b = ns_actor_in(a, MNT_NS);
+		ASSERT_TRUE(ns_start(b, do_follow_and_pivot, a->pid));
+		while (!__atomic_load_n(&b->turn, __ATOMIC_ACQUIRE))
+			sched_yield();
+		ASSERT_EQ(0, ns_call(a, ns_do_unshare, MNT_NS));
+		root = ns_finish(b);
+		ASSERT_LT(0, root);
+		EXPECT_EQ(root, ns_call(a, do_root, 0));
+		ns_actor_kill(a);
+		ns_actor_kill(b);
+	}
+}
+
+/* Runs in the actor: exchange two mounts as the root, to and fro. */
+static __s64 do_pivot_on(struct ns_actor *a, __u64 unused)
+{
+	if (!ns_own_tmp() || mkdir("/tmp/old", 0755))
+		return -errno;
+	__atomic_store_n(&a->turn, 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&a->stop, __ATOMIC_SEQ_CST))
+		if (sys_pivot_root("/tmp", "/tmp/old") || sys_pivot_root("/old", "/old/tmp"))
+			return -errno;
+	return 0;
+}
+
+/* Runs in the actor: have a new root again and again, and be rid of the old one. */
+static __s64 do_replace_on(struct ns_actor *a, __u64 unused)
+{
+	if (!ns_own_tmp() || mkdir("/tmp/new", 0755))
+		return -errno;
+	__atomic_store_n(&a->turn, 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&a->stop, __ATOMIC_SEQ_CST))
+		if (sys_mount("x", "/tmp", "tmpfs", 0, NULL) || mkdir("/tmp/tmp", 0755) ||
+		    !exchange_root("/tmp"))
+			return -errno;
+	return 0;
+}
+
+#define BESIDE_MS 2000
+
+/* The id of a mount that was made just now */
+static __u64 new_mount_id(void)
+{
+	int mnt = new_mount("tmpfs");
+	struct statx stx = {};
+
+	if (statx(mnt, "", AT_EMPTY_PATH, STATX_MNT_ID_UNIQUE, &stx))
+		stx.stx_mnt_id = UINT64_MAX;
+	close(mnt);
+	return stx.stx_mnt_id;
+}
+
+/* Runs in the actor: copy the namespace that it is in, and look at the copy. */
+static __s64 do_copy_on(struct ns_actor *a, __u64 last)
+{
+	__u64 end = ns_now_ms() + BESIDE_MS;
+	int status;
+	pid_t pid;
+
+	do {
+		pid = fork();
+		if (!pid) {
+			struct view v = {};
+
+			if (unshare(CLONE_NEWNS))
+				_exit(1);
+			/* Root and working directory are in the copy. */
+			_exit(mount_of("/") <= last || mount_of(".") <= last ? 2 :
+			      !look_at_mounts(0, &v) ? 3 : 0);
+		}
+		if (pid < 0 || waitpid(pid, &status, 0) != pid)
+			return -errno;
+		if (status)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
+	} while (ns_now_ms() < end);
+	return 0;
+}
+
+TEST_F(mntns, copy_beside_pivot_root_is_whole)
+{
+	struct ns_actor *b;
+
+	if (!is_initramfs())
+		SKIP(return, "the root is not that of an initramfs");
+	ASSERT_TRUE(ns_start(self->a, do_pivot_on, 0));
+	while (!__atomic_load_n(&self->a->turn, __ATOMIC_ACQUIRE))
+		sched_yield();
+	b = ns_actor_in(self->a, MNT_NS);
+	/* Mounts get their ids in order, and there are no new ones but in the copies. */
+	EXPECT_EQ(0, ns_call(b, do_copy_on, new_mount_id()));
+	EXPECT_EQ(0, ns_watch_end(self->a));
+}
+
+/* Runs in the actor: enter the namespace of @pid, and leave it. */
+static __s64 do_enter_on(struct ns_actor *a, __u64 pid)
+{
+	int there = ns_open(pid, "mnt"), home = ns_open(0, "mnt");
+	__u64 end = ns_now_ms() + BESIDE_MS;
+	struct stat st;
+
+	do {
+		if (setns(there, CLONE_NEWNS) || stat("/", &st) || stat(".", &st) ||
+		    setns(home, CLONE_NEWNS))
+			return -errno;
+	} while (ns_now_ms() < end);
+	return 0;
+}
+
+TEST_F(mntns, setns_beside_pivot_root_finds_a_root)
+{
+	struct ns_actor *b = ns_actor();
+
+	ASSERT_TRUE(ns_start(self->a, do_replace_on, 0));
+	while (!__atomic_load_n(&self->a->turn, __ATOMIC_ACQUIRE))
+		sched_yield();
+	EXPECT_EQ(0, ns_call(b, do_enter_on, self->a->pid));
+	EXPECT_EQ(0, ns_watch_end(self->a));
 }
 
 TEST_F(mntns, foreign_namespace_is_listed_as_its_own_tasks_see_it)

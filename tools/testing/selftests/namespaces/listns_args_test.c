@@ -442,4 +442,81 @@ TEST_F(buffer, request_is_not_written)
 	EXPECT_EQ(0, memcmp(&before, &self->req, sizeof(before)));
 }
 
+/* A task without any privilege sees its own namespaces, without a walk. */
+FIXTURE(used) {
+	__u64 ids[NS_NR_KINDS + 1];
+	__u64 *end;		/* writing here is a fault */
+};
+
+FIXTURE_SETUP(used)
+{
+	self->end = (void *)((char *)page_before_the_void() + sysconf(_SC_PAGESIZE));
+	ASSERT_EQ(0, setresuid(NS_UID_OTHER, NS_UID_OTHER, NS_UID_OTHER));
+	ASSERT_EQ(ns_nr_kinds, ns_list_into(NS_REQ(), NS_NR_KINDS + 1, self->ids,
+					    NS_NR_KINDS + 1));
+}
+
+FIXTURE_TEARDOWN(used)
+{
+}
+
+TEST_F(used, what_is_used_is_written_as_far_as_there_is_room)
+{
+	struct ns_id_req req = NS_REQ();
+
+	for (int room = 0; room <= ns_nr_kinds; room++) {
+		__u64 *ids = self->end - room;
+
+		memset(ids - 1, 0xa5, (room + 1) * sizeof(*ids));
+		EXPECT_EQ(room, listns(&req, ids, room, 0));
+		EXPECT_EQ(0, memcmp(ids, self->ids, room * sizeof(*ids))) {
+			TH_LOG("room for %d", room);
+		}
+		EXPECT_EQ(0xa5a5a5a5a5a5a5a5ULL, ids[-1]);
+		EXPECT_EQ(room < ns_nr_kinds ? -EFAULT : room,
+			  listns(&req, ids, room + 1, 0));
+		EXPECT_EQ(room < ns_nr_kinds ? -EFAULT : room,
+			  listns(&req, ids, MAX_IDS, 0));
+	}
+}
+
+TEST_F(used, what_is_used_is_listed_from_any_id_on)
+{
+	__u64 ids[NS_NR_KINDS + 1];
+
+	for (int i = 0; i < ns_nr_kinds; i++) {
+		struct ns_id_req req = NS_REQ(.ns_id = self->ids[i]);
+		int left = ns_nr_kinds - i - 1;
+
+		EXPECT_EQ(left, listns(&req, ids, ARRAY_SIZE(ids), 0));
+		EXPECT_EQ(0, memcmp(ids, self->ids + i + 1, left * sizeof(*ids)));
+		req.ns_id--;
+		EXPECT_EQ(left + 1, listns(&req, ids, ARRAY_SIZE(ids), 0));
+		EXPECT_EQ(self->ids[i], ids[0]);
+	}
+	for (__u64 id = UINT64_MAX; id; id /= 2) {
+		struct ns_id_req req = NS_REQ(.ns_id = id);
+
+		if (id >= self->ids[ns_nr_kinds - 1])
+			EXPECT_EQ(0, listns(&req, ids, ARRAY_SIZE(ids), 0));
+	}
+}
+
+TEST_F(used, owner_that_owns_nothing_of_it_is_refused)
+{
+	struct ns_id_req req = NS_REQ(.user_ns_id = LISTNS_CURRENT_USER);
+	__u64 ids[NS_NR_KINDS + 1];
+
+	/* The initial user namespace owns all but itself. */
+	EXPECT_EQ(ns_nr_kinds - 1, listns(&req, ids, ARRAY_SIZE(ids), 0));
+	EXPECT_FALSE(ns_in(ids, ns_nr_kinds - 1, USER_NS_INIT_ID));
+	for (int k = 0; k < ns_nr_kinds; k++) {
+		req.user_ns_id = self->ids[k];
+		if (self->ids[k] != USER_NS_INIT_ID)
+			EXPECT_REFUSED(EINVAL, &req, 0);
+	}
+	req.user_ns_id = UINT64_MAX - 1;
+	EXPECT_REFUSED(EINVAL, &req, 0);
+}
+
 TEST_HARNESS_MAIN

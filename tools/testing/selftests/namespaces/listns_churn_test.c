@@ -374,10 +374,10 @@ static __s64 do_poll_on(struct ns_actor *a, __u64 owner)
 }
 
 /*
- * A namespace shows when it is first used, which is after it got its id: of two
- * that are made at the same time, the one with the larger id may show first. But
- * what one process makes shows in order, and hence what is owned by a user
- * namespace that only one process makes things in.
+ * A namespace is listed when it becomes active, which is after it got its id.
+ * Of two that are created at the same time, the one with the larger id may be
+ * listed first. But those that one process creates are listed in order, and so
+ * are those of a user namespace in which only one process creates any.
  */
 TEST_F(churn, who_asks_for_what_is_newer_of_one_creator_misses_none)
 {

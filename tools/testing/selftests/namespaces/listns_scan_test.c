@@ -20,8 +20,8 @@ static __u32 types_of[MAX_OWNED];
 static __u64 want[MAX_OWNED + 1];
 
 /*
- * A container sees what it uses, and what its user namespace owns: for both it
- * is known what there is, whatever else goes on in the system.
+ * A container sees its own namespaces, and those that its user namespace owns.
+ * Both are known, whatever else happens in the system.
  */
 FIXTURE(scan) {
 	struct ns_actor *host;
@@ -387,6 +387,26 @@ TEST_F(scan, listing_goes_on_after_the_last_id_seen_is_gone)
 	}
 }
 
+TEST_F(scan, rest_of_a_type_is_listed_after_its_last_one_is_gone)
+{
+	for (int i = NR_OWNED - ns_nr_kinds; i < NR_OWNED; i++) {
+		struct ns_id_req req = NS_REQ(.ns_type = types_of[i]);
+		size_t nr = 0;
+
+		ASSERT_EQ(0, ns_call(self->container, ns_do_close, owned[i]));
+		for (int n = 0; n < i; n++)
+			if (types_of[n] == types_of[i])
+				want[nr++] = owned[n];
+
+		ns_list(self->host, req, 4);
+		keep_owned(self->host);
+		EXPECT_TRUE(ns_listed_exactly(self->host, want, nr));
+		req.user_ns_id = self->user;
+		ns_list(self->host, req, 4);
+		EXPECT_TRUE(ns_listed_exactly(self->host, want, nr));
+	}
+}
+
 TEST_F(scan, what_stays_comes_once_whatever_else_comes_and_goes)
 {
 	const int victims = NR_OWNED - 2 * ns_nr_kinds, stay = NR_OWNED - ns_nr_kinds;
@@ -461,7 +481,7 @@ TEST_F(crowd, page_does_not_end_early_before_what_the_caller_may_not_see)
 		EXPECT_TRUE(ns_listed_exactly(a, self->seen, ns_nr_kinds + 8)) {
 			TH_LOG("page of %zu: %zd ids", pages[i], a->nr);
 		}
-		/* Eight, and the initial one, which it uses. */
+		/* Eight, and the initial one, which is one of its own. */
 		ns_list(a, NS_REQ(.ns_type = UTS_NS), pages[i]);
 		EXPECT_EQ(9, a->nr) {
 			TH_LOG("page of %zu", pages[i]);
@@ -495,7 +515,7 @@ TEST_F(crowd, caller_without_privileges_gets_past_it)
 	struct ns_actor *a = ns_actor();
 	__u64 used[NS_NR_KINDS];
 
-	/* What it uses is before the crowd, and one behind. */
+	/* Its own namespaces are before the many others, and one is after. */
 	ASSERT_EQ(0, ns_call(a, ns_do_enter, UTS_NS));
 	ASSERT_EQ(0, ns_call(a, ns_do_setuid, NS_UID_OTHER));
 	for (int k = 0; k < ns_nr_kinds; k++)

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who may see which namespaces: by listns(), by a file handle, and by going from
- * one mount namespace to the next. One rule holds for all three.
+ * Who may see which namespaces: by listns(), by a file handle, by going from one
+ * mount namespace to the next, and by listmount() and statmount(). One rule holds
+ * for all of them.
  */
 #define _GNU_SOURCE
 #include "../kselftest_harness.h"
+#include "../filesystems/statmount/statmount.h"
 #include "ns_helpers.h"
 
 /* Of <linux/sched.h>, as /proc/<pid>/stat shows it. */
@@ -43,8 +45,13 @@ static struct who {
 	[USERS]		= { .name = "users" },
 };
 
-/* What has been, of two types. */
-static struct nsfs_file_handle gone_user, gone_uts;
+/* What has been, of three types. */
+static struct nsfs_file_handle gone_user, gone_uts, gone_mnt;
+/* Kept by a file that does not count, and the first of its mounts. */
+static struct nsfs_file_handle inactive_mnt;
+static __u64 inactive_mount;
+/* Files of the first and the last mount namespace that there is to be seen. */
+static int mnt_files[2];
 static bool ready;
 
 static bool forget(struct nsfs_file_handle *h, __u32 type)
@@ -56,6 +63,35 @@ static bool forget(struct nsfs_file_handle *h, __u32 type)
 	*h = handle.ns;
 	close(fd);
 	return ok && !ns_is_listed(h->ns_id, 0, 0);
+}
+
+static __u64 first_mount(__u64 mnt_ns)
+{
+	__u64 id;
+
+	return listmount(LSMT_ROOT, mnt_ns, 0, (uint64_t *)&id, 1, 0) == 1 ? id : 0;
+}
+
+/* Make the kernel keep a mount namespace that is inactive. */
+static bool keep_inactive(void)
+{
+	struct ns_actor *a = ns_actor_new(MNT_NS);
+	struct ns_handle handle;
+	char path[64];
+	int fd;
+
+	if (!a)
+		return false;
+	fd = ns_open(a->pid, "mnt");
+	if (fd < 0 || ns_get_handle(fd, &handle))
+		return false;
+	close(fd);
+	inactive_mnt = handle.ns;
+	inactive_mount = first_mount(inactive_mnt.ns_id);
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)a->pid);
+	fd = open(path, O_RDONLY);
+	ns_actor_kill(a);
+	return fd >= 0 && inactive_mount;
 }
 
 static bool meet(int who, struct ns_actor *a, __u64 outer_user)
@@ -104,17 +140,21 @@ static bool meet_all(void)
 		return false;
 	a = ns_actor();
 	if (!meet(FOREIGN, ns_actor_new(NS_ALL), initial) ||
-	    !forget(&gone_uts, UTS_NS) ||
+	    !forget(&gone_uts, UTS_NS) || !forget(&gone_mnt, MNT_NS) ||
+	    !keep_inactive() ||
 	    ns_call(a, ns_do_setuid, NS_UID_OWNER) ||
 	    ns_call(a, ns_do_enter, NS_ALL) || !meet(USERS, a, initial))
 		return false;
-	return true;
+	mnt_files[0] = ns_open(0, "mnt");
+	mnt_files[1] = ns_new(MNT_NS);
+	return mnt_files[0] >= 0 && mnt_files[1] >= 0;
 }
 
 /* Who looks, and at whom. */
 FIXTURE(caller) {
 	struct ns_actor *a;
 	__u64 used[NS_NR_KINDS];
+	__u64 owners[NS_NR_KINDS];	/* of these; the initial user namespace has none */
 };
 
 FIXTURE_VARIANT(caller) {
@@ -122,7 +162,8 @@ FIXTURE_VARIANT(caller) {
 	int who;		/* ... of this one */
 	__u64 enter;		/* then into new ones of these types */
 	bool drop;		/* then do without CAP_SYS_ADMIN */
-	__u32 uid;		/* then be this one */
+	__u32 uid;		/* then be this one ... */
+	__u32 euid;		/* with the effective uid of this one */
 	unsigned int sees;
 	bool others;		/* may own more, which is none of this test */
 };
@@ -172,6 +213,19 @@ FIXTURE_VARIANT_ADD(caller, user_who_owns_a_user_ns) {
 	.sees = SEES(USERS),
 };
 
+/* It is the effective uid that makes an owner. */
+FIXTURE_VARIANT_ADD(caller, user_who_is_effectively_the_owner_of_a_user_ns) {
+	.uid = NS_UID_OTHER,
+	.euid = NS_UID_OWNER,
+	.sees = SEES(USERS),
+};
+
+FIXTURE_VARIANT_ADD(caller, user_who_owns_a_user_ns_but_is_effectively_another) {
+	.uid = NS_UID_OWNER,
+	.euid = NS_UID_OTHER,
+	.sees = 0,
+};
+
 FIXTURE_VARIANT_ADD(caller, user_who_owns_a_user_ns_in_own_pid_ns) {
 	.enter = PID_NS,
 	.uid = NS_UID_OWNER,
@@ -197,7 +251,7 @@ FIXTURE_VARIANT_ADD(caller, container_root_in_nested_pid_ns) {
 	.sees = SEES(CONTAINER) | SEES(NEIGHBOUR) | SEES(NESTED),
 };
 
-/* What it owns is left to it, as to root of the host; the rest it uses. */
+/* It sees what it owns, as root of the host does, and its own namespaces. */
 FIXTURE_VARIANT_ADD(caller, container_root_without_capability) {
 	.join = NS_ALL,
 	.who = CONTAINER,
@@ -224,6 +278,13 @@ FIXTURE_VARIANT_ADD(caller, users_container_root) {
 	.sees = SEES(USERS),
 };
 
+static __s64 do_setuid_effectively(struct ns_actor *a, __u64 uids)
+{
+	uid_t uid = uids, euid = uids >> 32;
+
+	return setresgid(uid, uid, uid) || setresuid(uid, euid, euid) ? -errno : 0;
+}
+
 FIXTURE_SETUP(caller)
 {
 	ASSERT_TRUE(ready);
@@ -237,9 +298,13 @@ FIXTURE_SETUP(caller)
 	if (variant->drop)
 		ASSERT_EQ(0, ns_call(self->a, ns_do_drop_cap, CAP_SYS_ADMIN));
 	if (variant->uid)
-		ASSERT_EQ(0, ns_call(self->a, ns_do_setuid, variant->uid));
-	for (int k = 0; k < ns_nr_kinds; k++)
+		ASSERT_EQ(0, ns_call(self->a, do_setuid_effectively,
+				     (__u64)(variant->euid ?: variant->uid) << 32 |
+				     variant->uid));
+	for (int k = 0; k < ns_nr_kinds; k++) {
 		self->used[k] = ns_id(self->a->pid, ns_kinds[k].name);
+		self->owners[k] = ns_key(self->a->pid, ns_kinds[k].name).owner;
+	}
 }
 
 FIXTURE_TEARDOWN(caller)
@@ -307,7 +372,7 @@ TEST_F(caller, lists_what_it_may_see_and_nothing_else)
 				      variant->sees, variant->others, 0));
 }
 
-TEST_F(caller, lists_by_an_owner_that_it_may_see)
+TEST_F(caller, lists_by_an_owner_that_it_may_see_or_that_owns_what_it_uses)
 {
 	/* Behind them all, the initial one. */
 	for (int o = 0; o <= NR_WHO; o++) {
@@ -320,7 +385,8 @@ TEST_F(caller, lists_by_an_owner_that_it_may_see)
 
 		if (!owner)
 			continue;
-		may |= owner == self->used[NS_USER];
+		may |= owner == self->used[NS_USER] ||
+		       ns_in(self->owners, ns_nr_kinds, owner);
 		ns_list(self->a, req, 1000);
 		if (!may) {
 			EXPECT_EQ(-EINVAL, self->a->nr) {
@@ -351,6 +417,36 @@ TEST_F(caller, lists_by_an_owner_that_it_may_see)
 				TH_LOG("owner %d", o);
 			}
 		}
+	}
+}
+
+/* To see the owner takes more than to list by it, and so does what else it owns. */
+TEST_F(caller, lists_what_it_uses_by_an_owner_that_it_may_not_see)
+{
+	bool seen[NS_NR_KINDS];
+
+	ASSERT_LE(ns_nr_kinds, ns_list(self->a, NS_REQ(), 1000));
+	for (int k = 0; k < ns_nr_kinds; k++)
+		seen[k] = ns_listed(self->a, self->owners[k]);
+
+	for (int o = 0; o < ns_nr_kinds; o++) {
+		struct ns_id_req req = NS_REQ(.user_ns_id = self->owners[o]);
+		__u64 want[NS_NR_KINDS];
+		ssize_t nr = 0;
+
+		if (seen[o] || !req.user_ns_id)
+			continue;
+		for (int k = 0; k < ns_nr_kinds; k++)
+			if (self->owners[k] == self->owners[o])
+				want[nr++] = self->used[k];
+		ns_sort(want, nr);
+		ns_list(self->a, req, 1000);
+		EXPECT_TRUE(ns_listed_exactly(self->a, want, nr)) {
+			TH_LOG("%zd ids where %zd were expected, owner of %s",
+			       self->a->nr, nr, ns_kinds[o].name);
+		}
+		ns_list(self->a, req, 1);
+		EXPECT_TRUE(ns_listed_exactly(self->a, want, nr));
 	}
 }
 
@@ -409,7 +505,7 @@ TEST_F(caller, opens_by_handle_what_it_may_see_and_nothing_else)
 			}
 		}
 	}
-	/* What is used now may be opened by all. */
+	/* Its own namespaces may be opened by any task. */
 	for (int k = 0; k < ns_nr_kinds; k++) {
 		__s64 id = self->used[k];
 
@@ -419,10 +515,10 @@ TEST_F(caller, opens_by_handle_what_it_may_see_and_nothing_else)
 	}
 }
 
-/* All mount namespaces before or after that of the caller. */
-static __s64 do_walk_mount_ns(struct ns_actor *a, __u64 cmd)
+/* All mount namespaces before or after that of @fd, which this closes. */
+static __s64 walk_mount_ns(struct ns_actor *a, int fd, unsigned int cmd)
 {
-	int fd = ns_open(0, "mnt"), next;
+	int next;
 
 	a->nr = 0;
 	while (fd >= 0) {
@@ -439,6 +535,21 @@ static __s64 do_walk_mount_ns(struct ns_actor *a, __u64 cmd)
 			a->ids[a->nr++] = info.mnt_ns_id;
 	}
 	return fd;
+}
+
+static __s64 do_walk_mount_ns(struct ns_actor *a, __u64 cmd)
+{
+	return walk_mount_ns(a, ns_open(0, "mnt"), cmd);
+}
+
+static __s64 do_walk_from_first(struct ns_actor *a, __u64 cmd)
+{
+	return walk_mount_ns(a, dup(mnt_files[0]), cmd);
+}
+
+static __s64 do_walk_from_last(struct ns_actor *a, __u64 cmd)
+{
+	return walk_mount_ns(a, dup(mnt_files[1]), cmd);
 }
 
 TEST_F(caller, steps_over_mount_namespaces_that_it_may_not_see)
@@ -463,6 +574,136 @@ TEST_F(caller, steps_over_mount_namespaces_that_it_may_not_see)
 			      variant->sees == SEES_ALL;
 		EXPECT_EQ(next_to_see, ns_listed(self->a, initial));
 	}
+}
+
+/* That it has a file of one which it may not see does not change what it may see. */
+TEST_F(caller, finds_the_same_mount_namespaces_from_those_of_others)
+{
+	__u64 own = self->used[NS_MNT], initial = ns_fd_id(mnt_files[0]);
+	__u64 last = ns_fd_id(mnt_files[1]);
+
+	for (int back = 0; back < 2; back++) {
+		ns_fn *walk = back ? do_walk_from_last : do_walk_from_first;
+		unsigned int cmd = back ? NS_MNT_GET_PREV : NS_MNT_GET_NEXT;
+		bool should;
+
+		ASSERT_EQ(-ENOENT, ns_call(self->a, walk, cmd));
+		for (int w = 0; w < NR_WHO; w++) {
+			__u64 id = whos[w].ns[NS_MNT].ns_id;
+
+			EXPECT_EQ(id == own || variant->sees & SEES(w),
+				  ns_listed(self->a, id)) {
+				TH_LOG("that of %s", whos[w].name);
+			}
+		}
+		should = back && (initial == own || variant->sees == SEES_ALL);
+		EXPECT_EQ(should, ns_listed(self->a, initial));
+		should = back ? own < last : own > initial;
+		EXPECT_EQ(should, ns_listed(self->a, own));
+		EXPECT_FALSE(ns_listed(self->a, inactive_mnt.ns_id));
+		EXPECT_TRUE(variant->sees || self->a->nr == should);
+	}
+}
+
+/* What listmount() and statmount() have to say of a mount namespace. */
+struct mounts {
+	__u64 ns;
+	__u64 mount;		/* the first one */
+	__s64 nr, stat;		/* the number of mounts, and 0; or the error */
+};
+
+static __s64 do_look_at_mounts(struct ns_actor *a, __u64 unused)
+{
+	struct mounts *m = (struct mounts *)a->ids;
+	struct statmount sm;
+	uint64_t ids[256];
+
+	m->nr = listmount(LSMT_ROOT, m->ns, 0, ids, 256, 0);
+	if (m->nr < 0)
+		m->nr = -errno;
+	m->stat = statmount(m->mount, m->ns, STATMOUNT_MNT_BASIC | STATMOUNT_MNT_NS_ID,
+			    &sm, sizeof(sm), 0);
+	if (m->stat < 0)
+		m->stat = -errno;
+	else if (sm.mnt_id != m->mount || sm.mnt_ns_id != m->ns)
+		m->stat = -EBADMSG;
+	return 0;
+}
+
+static struct mounts mounts_of(struct ns_actor *a, __u64 ns, __u64 mount)
+{
+	struct mounts *m = (struct mounts *)a->ids;
+
+	*m = (struct mounts){ .ns = ns, .mount = mount };
+	if (ns_call(a, do_look_at_mounts, 0))
+		m->nr = -ESRCH;
+	return *m;
+}
+
+TEST_F(caller, lists_mounts_of_what_it_may_see_and_of_nothing_else)
+{
+	struct mounts gone = mounts_of(self->a, gone_mnt.ns_id, inactive_mount), m;
+	__u64 own = self->used[NS_MNT];
+
+	EXPECT_EQ(-ENOENT, gone.nr);
+	EXPECT_EQ(-ENOENT, gone.stat);
+
+	/* Behind them all, the initial one, that is not active, and its own. */
+	for (int w = 0; w < NR_WHO + 3; w++) {
+		__u64 id = w == NR_WHO ? MNT_NS_INIT_ID :
+			   w == NR_WHO + 1 ? inactive_mnt.ns_id :
+			   w == NR_WHO + 2 ? own : whos[w].ns[NS_MNT].ns_id;
+		bool may = w == NR_WHO ? variant->sees == SEES_ALL :
+			   w == NR_WHO + 1 ? false : variant->sees & SEES(w);
+
+		m = mounts_of(self->a, id, id == inactive_mnt.ns_id ? inactive_mount :
+			      first_mount(id));
+		if (may || id == own) {
+			EXPECT_LT(0, m.nr) {
+				TH_LOG("%d: %lld", w, (long long)m.nr);
+			}
+			EXPECT_EQ(0, m.stat);
+		} else {
+			EXPECT_EQ(gone.nr, m.nr) {
+				TH_LOG("%d", w);
+			}
+			EXPECT_EQ(gone.stat, m.stat) {
+				TH_LOG("%d", w);
+			}
+		}
+	}
+}
+
+/* Of which ids up to @last are there mounts to be listed? */
+static __s64 do_try_ids(struct ns_actor *a, __u64 last)
+{
+	uint64_t mount;
+
+	a->nr = 0;
+	for (__u64 id = 1; id <= last; id++) {
+		if (listmount(LSMT_ROOT, id, 0, &mount, 1, 0) == 1)
+			a->ids[a->nr++] = id;
+		else if (errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
+/* Which is how one would look for the host. */
+TEST_F(caller, finds_no_others_by_trying_ids)
+{
+	__u64 ids[NR_WHO + 1];
+	ssize_t nr;
+
+	/* What else there is in the system may change meanwhile. */
+	if (variant->others)
+		return;
+	nr = ns_list(self->a, NS_REQ(.ns_type = MNT_NS), 1000);
+	ASSERT_LT(0, nr);
+	ASSERT_GE(ARRAY_SIZE(ids), nr);
+	memcpy(ids, self->a->ids, nr * sizeof(*ids));
+	ASSERT_EQ(0, ns_call(self->a, do_try_ids, ns_fd_id(mnt_files[1]) + 100));
+	EXPECT_TRUE(ns_listed_exactly(self->a, ids, nr));
 }
 
 TEST_F(caller, cannot_tell_what_it_may_not_see_from_what_does_not_exist)
@@ -500,11 +741,14 @@ TEST_F(caller, cannot_tell_what_it_may_not_see_from_what_does_not_exist)
 
 			if (!h->ns_id || ns_in(whole, nr, h->ns_id))
 				continue;
-			EXPECT_EQ(owner, ns_list(a, req, 1000)) {
-				TH_LOG("%s namespace of %s", ns_kinds[k].name,
-				       whos[w].name);
+			/* The owner of one of its own is known to exist. */
+			if (!ns_in(self->owners, ns_nr_kinds, h->ns_id)) {
+				EXPECT_EQ(owner, ns_list(a, req, 1000)) {
+					TH_LOG("%s namespace of %s", ns_kinds[k].name,
+					       whos[w].name);
+				}
+				EXPECT_EQ(owner0, ns_list(a, req, 0));
 			}
-			EXPECT_EQ(owner0, ns_list(a, req, 0));
 			EXPECT_EQ(handle, ns_call(a, do_open_handle, (uintptr_t)h));
 			EXPECT_EQ(by_id, ns_call(a, do_open_by_id, h->ns_id));
 
@@ -519,7 +763,7 @@ TEST_F(caller, cannot_tell_what_it_may_not_see_from_what_does_not_exist)
 	}
 }
 
-/* What counts as a use: by a process without any capability. */
+/* Which namespaces are its own, of a process without any capability. */
 FIXTURE(use) {
 	struct ns_actor *a;
 	__u64 used[NS_NR_KINDS];
@@ -609,7 +853,7 @@ TEST_F(use, time_namespace_for_children_is_used)
 
 TEST_F(use, open_file_is_not_a_use)
 {
-	/* What was used before is kept open, but is not used now. */
+	/* The former one is kept open, but is not one of its own now. */
 	for (int k = 0; k < ns_nr_kinds; k++) {
 		if (ns_kinds[k].type == USER_NS)
 			continue;

@@ -829,7 +829,7 @@ static inline int ns_in_thread(void *arg)
 
 /*
  * Runs in the actor: a thread takes over. The leader does nothing any more, or
- * exits, and then the thread answers when the leader has let go of its nsproxy:
+ * exits, and then the thread answers when the leader has dropped its nsproxy:
  * after that it runs its task work, which closes the files. They do not share
  * those.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A user namespace is visible as long as a task has credentials of it, and all
- * the time: to change them is not to let go of it, not for a moment.
+ * A user namespace is visible for as long as a task has credentials of it. It
+ * does not become inactive for a moment when they are changed.
  */
 #define _GNU_SOURCE
 #include <grp.h>
@@ -95,6 +95,45 @@ static bool change_in_child(bool (*change)(void))
 	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
 }
 
+/*
+ * The child's becomes that of its parent, who changes its own credentials on the way out
+ * of the system call that it is in.
+ */
+static bool change_keyring_of_parent(void)
+{
+	__s64 before = syscall(__NR_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 1);
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		_exit(!(change_keyring() && !syscall(__NR_keyctl, KEYCTL_SESSION_TO_PARENT)));
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status && before >= 0 &&
+	       syscall(__NR_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0) != before;
+}
+
+static int exit_thread(void *unused)
+{
+	return 0;
+}
+
+/* It has other credentials than the other threads, and so has each that it makes. */
+static bool change_keyring_of_thread(void)
+{
+	const int flags = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND | CLONE_CHILD_CLEARTID;
+	static char stack[1 << 14];
+	static pid_t tid;
+	pid_t now;
+
+	if (syscall(__NR_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_THREAD_KEYRING, 1) < 0)
+		return false;
+	__atomic_store_n(&tid, -1, __ATOMIC_SEQ_CST);
+	if (clone(exit_thread, stack + sizeof(stack), flags, NULL, NULL, NULL, &tid) < 0)
+		return false;
+	while ((now = __atomic_load_n(&tid, __ATOMIC_SEQ_CST)))
+		syscall(__NR_futex, &tid, 0 /* FUTEX_WAIT */, now, NULL, NULL, 0);
+	return true;
+}
+
 static bool change_for_good(void)
 {
 	return !setresuid(UID, UID, UID);
@@ -115,7 +154,7 @@ static bool change_user_ns_of_child(void)
 	return change_in_child(change_user_ns);
 }
 
-/* The only task of a user namespace, which is within one that no task uses. */
+/* The only task of a user namespace, which is below one that no task is in. */
 static struct ns_actor *task;
 static struct ns_key keys[2];
 /* Looks for both, all the time. */
@@ -172,13 +211,17 @@ FIXTURE_VARIANT_ADD(change, setfsgid) { { change_setfsgid, 300 } };
 FIXTURE_VARIANT_ADD(change, setgroups) { { change_setgroups, 300 } };
 FIXTURE_VARIANT_ADD(change, capset) { { change_capset, 300 } };
 FIXTURE_VARIANT_ADD(change, keyring) { { change_keyring, 300 } };
+FIXTURE_VARIANT_ADD(change, keyring_of_parent) { { change_keyring_of_parent, 30 } };
+FIXTURE_VARIANT_ADD(change, keyring_of_thread) { { change_keyring_of_thread, 30 } };
 FIXTURE_VARIANT_ADD(change, user_of_child) { { change_user_of_child, 30 } };
 FIXTURE_VARIANT_ADD(change, user_ns_of_child) { { change_user_ns_of_child, 30 } };
 
 FIXTURE_SETUP(change)
 {
 	/* No such operation, rather than no such system call. */
-	if (variant->change.fn == change_keyring &&
+	if ((variant->change.fn == change_keyring ||
+	     variant->change.fn == change_keyring_of_parent ||
+	     variant->change.fn == change_keyring_of_thread) &&
 	    syscall(__NR_keyctl, -1, 0) == -1 && errno != EOPNOTSUPP)
 		SKIP(return, "the kernel has no keyrings");
 	ASSERT_TRUE(set_up());
@@ -355,7 +398,7 @@ TEST_F(cred, user_ns_is_visible_while_tasks_join_and_leave)
 		ns_actor_kill(task);
 		task = next;
 		EXPECT_EQ(NS_SEEN, both());
-		/* Now no task uses it, but what it owns is used. */
+		/* Now no task is in it, but it owns one that is active. */
 		ASSERT_EQ(0, ns_call(task, ns_do_enter, USER_NS));
 		nested = ns_key(task->pid, "user");
 		EXPECT_SEEN(&nested);

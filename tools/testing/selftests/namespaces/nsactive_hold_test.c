@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What makes a namespace visible: that a task uses it, that a file or a mount of
- * it is there, or that it owns or is the parent of one that is visible. It is so
- * as long as that lasts and not a moment longer: when the system call that ends
- * it has returned, or the task was waited for, there is nothing to see any more.
- * What else keeps a namespace in the kernel does not make it visible.
+ * What makes a namespace active, and so visible: a task has it, a file or a
+ * mount of it exists, or it owns or is the parent of an active one. It is
+ * visible for as long as that lasts and not longer: when the system call that
+ * ends it has returned, or the task was waited for, it is not visible any more.
+ * Nothing else that keeps a namespace in the kernel makes it visible.
  *
  * Nothing has to be waited for beyond that. close() puts the file itself. What is
  * left to task work, as with munmap(), umount() and messages that nobody received,
  * is done before the call returns to user space or, by a task that exits, before
- * it is a zombie. RCU and workqueues free namespaces, but let go of no use. What
+ * it is a zombie. RCU and workqueues free namespaces, but drop no active
+ * reference. What
  * none of the cases does is to have a file put by a task that the test has no
  * news of, as when that one is in a system call with it.
  *
@@ -39,7 +40,7 @@ struct way {
 	/* Returns what is to be dropped, or a negative number. */
 	int (*take)(struct ns_actor *in, const struct way *w);
 	int (*drop)(int fd);	/* if it is not close() */
-	bool hidden;		/* does not count as a use */
+	bool hidden;		/* has no active reference */
 	__u32 also;		/* other types that the actor has to be in */
 	/* What the function has to know. */
 	struct ns_socket socket;
@@ -450,7 +451,7 @@ TEST_F(held, is_visible_while_it_is_held_and_not_after)
 	EXPECT_UNSEEN(&key);
 }
 
-/* A task that uses a namespace, in one of its own that it makes things in. */
+/* A task that has a namespace, and a user namespace of its own around it. */
 FIXTURE(used) {
 	struct ns_actor *home, *a;
 	__u64 user;
@@ -551,7 +552,7 @@ TEST_F(used, is_visible_until_its_only_thread_exits)
 	EXPECT_EQ(0, kill(self->a->pid, 0));
 }
 
-/* A child that shares all that the actor uses, and ends. */
+/* A child that shares all namespaces of the actor, and ends. */
 static __s64 do_share(struct ns_actor *a, __u64 is_vfork)
 {
 	pid_t pid = is_vfork ? vfork() : fork();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A random walk beside a model. Processes make, enter, open, mount, pass, leave
- * and resurrect namespaces, as the dice say. The model knows who uses what, and
- * from that which namespaces may be seen. After each step what is listed, and
+ * and resurrect namespaces, as the dice say. The model knows which active
+ * references exist, and so which namespaces are visible. After each step what
+ * is listed, and
  * what can be opened through a file handle, has to be what the model says, for
  * every namespace that the walk ever made.
  *
@@ -45,7 +46,7 @@
 #define MAX_NS 16384
 #define MAX_THINGS 16384
 
-/* What a task uses: a namespace of each kind, and those for its children. */
+/* What a task has: a namespace of each kind, and those for its children. */
 enum {
 	USE_PID_CH = NS_NR_KINDS,
 	USE_TIME_CH,
@@ -407,7 +408,7 @@ struct ns {
 	bool dead;			/* a pid namespace: its init died, or one above */
 	int init;			/* process */
 	int mounted[NR_PLACES];		/* in a mount namespace: what, */
-	bool locked[NR_PLACES];		/* and whether for good */
+	bool locked[NR_PLACES];		/* and whether it stays there */
 };
 
 /* An open file that a process may have, and, after a fork, several. */
@@ -564,7 +565,7 @@ static void see_all(void)
 		for (int s = 0; s < NR_SLOTS; s++)
 			see_thing(proc->slots[s]);
 	}
-	/* With the last user of a mount namespace its mounts go for good. */
+	/* With the last user of a mount namespace its mounts are gone. */
 	for (int n = 0; n < nr_ns; n++)
 		for (int i = 0; i < NR_PLACES && !nss[n].visible; i++)
 			nss[n].mounted[i] = -1;
@@ -1647,7 +1648,7 @@ static void take_step(void)
 	nr_ok[i] += step_ok;
 }
 
-/* At the end nobody uses anything, and nothing of the walk is visible. */
+/* At the end nothing has active references, and nothing of it is visible. */
 static bool finish(void)
 {
 	int p;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * When a task ends, what its nsproxy has is let go of at exit. Its user and its
- * pid namespace are when it is reaped: /proc/<pid>/ns/ shows them until then.
+ * When a task ends, the active references of its nsproxy are dropped at exit.
+ * Those on its user and its pid namespace are dropped when it is reaped,
+ * because /proc/<pid>/ns/ shows these until then.
  */
 #define _GNU_SOURCE
 #include "../kselftest_harness.h"
@@ -127,7 +128,7 @@ TEST_F(reap, thread_keeps_namespaces_when_the_leader_has_exited)
 	EXPECT_EQ(ALL, readable(self->a->tid));
 	EXPECT_EQ(ALL, seen(self->keys));
 
-	/* It is the only one that uses what it uses now. */
+	/* It is the only one that is in its namespaces now. */
 	ASSERT_EQ(0, ns_call(self->a, do_unshare, UTS_NS));
 	uts = ns_key(self->a->tid, "uts");
 	EXPECT_SEEN(&uts);
@@ -456,6 +457,55 @@ TEST_F(reap, nobody_follows_the_init_of_the_parent_of_a_pid_namespace)
 	if (pid > 0)
 		EXPECT_TRUE(reap(pid));
 	EXPECT_EQ(0, setns(home, CLONE_NEWPID));
+}
+
+#define NR_ENDS 100
+#define ENDS_MS 20000		/* at most, where they take long */
+
+/* Either it kills who comes, or nobody comes. */
+TEST_F(reap, nobody_outlives_the_init_of_the_parent_of_a_pid_namespace)
+{
+	__u64 end = ns_now_ms() + ENDS_MS;
+	int home = ns_open(0, "pid"), nr_children = 0, i;
+
+	for (i = 0; i < NR_ENDS && ns_now_ms() < end; i++) {
+		struct ns_actor *a = ns_actor_new(PID_NS);
+		int pidfd, there;
+		pid_t pid;
+
+		ASSERT_EQ(0, ns_call(a, do_unshare, PID_NS));
+		pidfd = syscall(__NR_pidfd_open, a->pid, 0);
+		/* PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE */
+		there = ioctl(pidfd, NS_OF_PIDFD(6), 0);
+		close(pidfd);
+		ASSERT_EQ(0, setns(there, CLONE_NEWPID));
+		close(there);
+
+		ASSERT_EQ(0, kill(a->pid, SIGKILL));
+		for (int turns = 8 * (i % 64); turns; turns--)
+			getppid();
+		pid = ns_clone(0, &pidfd);
+		if (pid == 0) {
+			for (;;)
+				pause();
+		}
+		if (pid > 0) {
+			struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+			nr_children++;
+			EXPECT_EQ(1, poll(&p, 1, 30000)) {
+				TH_LOG("round %d", i);
+				kill(pid, SIGKILL);
+			}
+			close(pidfd);
+			ASSERT_TRUE(reap(pid));
+		} else {
+			ASSERT_EQ(ENOMEM, errno);
+		}
+		ASSERT_EQ(0, setns(home, CLONE_NEWPID));
+		ns_actor_kill(a);
+	}
+	TH_LOG("%d of %d came", nr_children, i);
 }
 
 TEST_HARNESS_MAIN

@@ -209,8 +209,8 @@ static bool is_as(__u64 id, bool visible)
 }
 
 /*
- * Is that visible, and nothing more, where namespaces of the types @used are in use?
- * They take along the user namespaces that own them.
+ * Are the namespaces of the types @used visible, with the user namespaces that
+ * own them, and no others?
  */
 static bool shows(const struct target *t, __u32 used)
 {

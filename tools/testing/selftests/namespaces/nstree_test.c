@@ -155,6 +155,49 @@ TEST_F(each_type, id_is_not_used_again)
 	}
 }
 
+/* Runs in the actor, for its user namespace. */
+static __s64 do_limit_to_one(struct ns_actor *a, __u64 kind)
+{
+	char file[64];
+
+	snprintf(file, sizeof(file), "sys/user/max_%s_namespaces", ns_kinds[kind].name);
+	return ns_write(".", file, "1") ? 0 : -errno;
+}
+
+TEST_F(each_type, namespace_that_was_looked_at_is_freed_like_others)
+{
+	__u32 type = variant->kind->type;
+	__u64 end = ns_now_ms() + 60000, ids[8];
+	struct ns_actor *a = ns_actor_new(USER_NS);
+	__s64 id, next;
+	int fd;
+
+	/* Its user namespace may have one of the type at a time. */
+	ASSERT_EQ(0, ns_call(a, do_limit_to_one, variant->kind - ns_kinds));
+	id = ns_call(a, ns_do_new, type);
+	ASSERT_LT(0, id);
+	ASSERT_EQ(-ENOSPC, ns_call(a, ns_do_new, type));
+
+	/* All ways to look */
+	ASSERT_EQ(id, ns_id_of_handle(id, 0, 0));
+	ASSERT_TRUE(ns_is_listed(id, type, 0));
+	if (type == USER_NS)
+		ASSERT_EQ(0, ns_list_into(NS_REQ(.user_ns_id = id), 8, ids, 8));
+	if (type == MNT_NS) {
+		fd = ns_open(0, "mnt");
+		ASSERT_TRUE(ns_walk_meets(fd, NS_MNT_GET_NEXT, id, id));
+		close(fd);
+	}
+
+	ASSERT_EQ(0, ns_call(a, ns_do_close, id));
+	ASSERT_EQ(-ESTALE, ns_id_of_handle(id, 0, 0));
+	/* Some types are freed by a worker, or after a grace period. */
+	do {
+		next = ns_call(a, ns_do_new, type);
+	} while (next == -ENOSPC && ns_now_ms() < end);
+	EXPECT_LT(id, next);
+}
+
 FIXTURE(nstree) {
 };
 
