@@ -154,6 +154,20 @@ check_series()
 		echo "  (KSRC= and make tree, then make export; PAIRED=1 if there is nothing to change)"
 		rc=1
 	done < <(sed -n 's/^\([^#[:space:]]*\)[[:space:]]*#.* #=\([0-9a-f:]*\)$/\1 \2/p' "$older")
+
+	# Each patch has a row in the table of what became of it, and each row a patch.
+	find "$patches" -name '*.patch' -exec awk '
+		/^Subject: / {
+			sub(/^Subject: \[PATCH\] /, "")
+			s = $0
+			while ((getline line) > 0 && line ~ /^ /)
+				s = s line
+			print s
+			nextfile
+		}' {} + | sort -u >"$dir/subjects"
+	sed -n '/^|---/,$ { /^|---/d; s/^| \(.*\) | [^|]* | [^|]* |$/\1/p }' "$top/configs/status.md" | sort >"$dir/rows"
+	comm -3 --output-delimiter=' in configs/status.md, and no patch: ' "$dir/subjects" "$dir/rows" >"$dir/odd"
+	! grep . "$dir/odd" || { echo "(a line without a text before it is a patch without a row in configs/status.md)"; rc=1; }
 	return $rc
 }
 
