@@ -39,7 +39,7 @@ LONG_LINE_COMMENT tools/include/uapi/linux/nsfs.h
 '
 
 mapfile -t checks < <(base_list | sed 's/^/base_/')
-checks=(series am quilt quiltimport "${checks[@]}"
+checks=(series status am quilt quiltimport "${checks[@]}"
 	export selftests syscalls checkpatch kernel_doc W1 sparse coccicheck shellcheck
 	active_model mutants)
 
@@ -47,6 +47,7 @@ about()
 {
 	case $1 in
 	series)		echo "series and patches/ agree" ;;
+	status)		echo "each patch has its row in configs/status.md" ;;
 	am)		echo "git am gives the tree in build/linux" ;;
 	quilt)		echo "quilt push -a gives the same tree, without fuzz" ;;
 	quiltimport)	echo "git quiltimport gives the same tree" ;;
@@ -156,8 +157,12 @@ check_series()
 		echo "  (KSRC= and make tree, then make export; PAIRED=1 if there is nothing to change)"
 		rc=1
 	done < <(sed -n 's/^\([^#[:space:]]*\)[[:space:]]*#.* #=\([0-9a-f:]*\)$/\1 \2/p' "$older")
+	return $rc
+}
 
-	# Each patch has a row in the table of what became of it, and each row a patch.
+# Each patch has a row in the table of what became of it, and each row a patch.
+check_status()
+{
 	find "$patches" -name '*.patch' -exec awk '
 		/^Subject: / {
 			sub(/^Subject: \[PATCH\] /, "")
@@ -169,8 +174,9 @@ check_series()
 		}' {} + | sort -u >"$dir/subjects"
 	sed -n '/^|---/,$ { /^|---/d; s/^| \(.*\) | [^|]* | [^|]* |$/\1/p }' "$top/configs/status.md" | sort >"$dir/rows"
 	comm -3 --output-delimiter=' in configs/status.md, and no patch: ' "$dir/subjects" "$dir/rows" >"$dir/odd"
-	! grep . "$dir/odd" || { echo "(a line without a text before it is a patch without a row in configs/status.md)"; rc=1; }
-	return $rc
+	! grep . "$dir/odd" && return
+	echo "(a line without a text before it is a patch without a row in configs/status.md)"
+	return 1
 }
 
 check_am()
