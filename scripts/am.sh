@@ -75,7 +75,7 @@ if [ -n "${PARTS:-}" ]; then
 fi
 
 mkdir -p "$build"
-scratch=$(mktemp -d -p "$build" am.XXXXXX)
+scratch=$(mktemp -d -p "$build")
 trap 'rm -rf "$scratch"' EXIT
 
 # The settings of the user must not change what is applied; who commits is theirs.
