@@ -8,7 +8,8 @@
 #
 # A verdict holds for its line and kernel tree and is not asked for again: interrupt it
 # at will. FORCE=1 asks again. The verdicts are in build/mutants/summary. --check only
-# looks whether all edits fit.
+# looks whether all edits fit. WORKERS=n defects are tried at the same time, as many as
+# there are cores by default: most of the time, one linker or one guest is at work.
 
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
@@ -18,7 +19,6 @@ variant=
 check=''
 [ "${1:-}" != --check ] || { check=1; shift; }
 dir=$build/mutants
-src=$dir/linux
 list=${MUTANTS_LIST:-$top/configs/mutants}
 a=${ARCH:-$(default_arch)}
 
@@ -30,7 +30,9 @@ mkdir -p "$dir/verdict" "$dir/log"
 exec {own}>"$dir/.lock"
 flock -n "$own" || die $EX_BUILD "another mutants.sh is at work in $dir"
 
+shopt -s extglob
 tree=$(kgit rev-parse 'HEAD^{tree}')
+configs=$(cat "$top"/configs/{base,debug}.config | sha256sum | cut -d' ' -f1)
 mapfile -t lines < <(grep -v -e '^#' -e '^[[:space:]]*$' "$list")
 if [ -n "$check" ]; then
 	src=$dir/check
@@ -38,15 +40,7 @@ if [ -n "$check" ]; then
 	mkdir "$src"
 	printf '%s\n' "${lines[@]}" | sed 's/^[^ ]* *:: *\([^: ]*\).*/\1/' | sort -u |
 		xargs git -C "$linux" archive HEAD -- | tar -x -C "$src"
-elif [ ! -e "$src/Makefile" ]; then
-	kgit worktree prune
-	run_logged "$dir/log/checkout" "checking out the series in build/mutants/linux" \
-		kgit worktree add -f --detach "$src" HEAD || die $EX_BUILD "cannot check out: see $dir/log/checkout"
-else
-	# An interrupted run has left its defect.
-	git -C "$src" checkout -q --force --detach "$(kgit rev-parse HEAD)"
 fi
-rm -f "$dir/original"
 
 # plant FILE[:FUNCTION] EDITS: an edit is "text => text", more than one with ";;" between.
 # White space in the first text stands for any. It has to be there once.
@@ -74,7 +68,7 @@ plant()
 			die "$where has $n times, not once: $old\n" if $n != 1;
 			$body =~ s/$re/$new/;
 		}
-		rename "$src/$file", "$src/../original";
+		rename "$src/$file", "$src.original";
 		open($f, '>', "$src/$file") or die "$file: $!\n";
 		print $f $before, $body, $after;
 	END
@@ -83,8 +77,8 @@ plant()
 # Newer than the objects of the defect
 restore()
 {
-	[ -e "$dir/original" ] || return 0
-	mv "$dir/original" "$src/${where%:*}"
+	[ -e "$src.original" ] || return 0
+	mv "$src.original" "$src/${where%:*}"
 	[ -n "$check" ] || touch "$src/${where%:*}"
 }
 
@@ -92,14 +86,14 @@ restore()
 # finds anything in kernel/nscommon.c
 run_model()
 {
-	timeout 120 "$top/scripts/host/active-model.sh" "$src" "$dir/model" >"$log/model" 2>&1
+	timeout 120 "$top/scripts/host/active-model.sh" "$src" "$mine/model" >"$log/model" 2>&1
 }
 
 # The codes of boot.sh: 0 if it passed, and 2 and 6 if nothing was tested.
 boot()
 {
-	LOGDIR=$log KERNEL=$out/kernel.img KERNEL_OBJECTS=$out/obj FAIL_FAST=1 RESUME='' \
-	QUIET_TIMEOUT=$quiet_limit "$@" "$top/scripts/boot.sh" test "$a" >"$log/boot" 2>&1
+	LOGDIR=$log FAIL_FAST=1 RESUME='' QUIET_TIMEOUT=$quiet_limit \
+	"$@" "$top/scripts/boot.sh" test "$a" >"$log/boot" 2>&1
 }
 
 # The first case that failed, or else what the console or boot.sh said
@@ -117,15 +111,15 @@ seen_by()
 # one: plant, build and boot the defect of the current line. Sets verdict and by.
 one()
 {
-	local t rc tests=() opts=() env=() built=''
+	local t rc tests=() env=(NSTREE_BUILD="$mine") built=''
 
-	log=$dir/log/$name out=$dir/$a verdict=error by=''
+	log=$dir/log/$name verdict=error by=''
 	rm -rf "$log"
 	mkdir -p "$log"
 	plant "$where" "$edits" 2>"$log/plant" || { by=$(tail -n 1 "$log/plant"); return; }
 	for t in $with; do
 		case $t in
-		debug)	env+=(DEBUG=1) out=$dir/$a-debug opts+=(--config "$top/configs/debug.config") ;;
+		debug)	env+=(DEBUG=1) ;;
 		smp=*)	env+=(SMP="${t#smp=}") ;;
 		control) ;;
 		*)	tests+=("$t") ;;
@@ -142,8 +136,8 @@ one()
 			continue
 		fi
 		if [ -z "$built" ]; then
-			"$top/scripts/build.sh" "${opts[@]}" --kernel-only --src "$src" --out "$out" "$a" \
-				>"$log/build" 2>&1 || { by="does not build: see $log/build"; return; }
+			env "${env[@]}" "$top/scripts/build.sh" --kernel-only "$a" >"$log/build" 2>&1 ||
+				{ by="does not build: see $log/build"; return; }
 			built=1
 		fi
 		if [ "$t" = all ]; then
@@ -166,11 +160,11 @@ parse()
 {
 	local IFS=$'\t'
 
-	read -r name where edits with rule excuse < <(sed 's/[ \t]*:: */\t/g; s/[ \t]*$//' <<<"$1")
+	read -r name where edits with rule excuse <<<"${1//*([[:blank:]])::*([[:blank:]])/$'\t'}"
 	[ -n "$rule" ] || die 2 "$list: not 'name :: file[:function] :: edits :: tests :: rule [:: excuse]': $1"
 	control=''
 	[[ " $with " != *" control "* ]] || control=1
-	key=$({ echo "$1"; echo "$tree"; cat "$top"/configs/{base,debug}.config; } | sha256sum | cut -d' ' -f1)
+	key="$tree $configs $1"
 	{ read -r known && read -r verdict && read -r by; } 2>/dev/null <"$dir/verdict/$name" || known=''
 	[ "$known" = "$key" ] || verdict=unknown by=''
 }
@@ -204,25 +198,72 @@ if [ -n "$check" ]; then
 	exit 0
 fi
 
+# What is asked for and not known yet
+todo=()
 for line in "${lines[@]}"; do
 	parse "$line"
 	[ "$want" = '  ' ] || [[ $want == *" $name "* ]] || continue
 	[[ $verdict = unknown || $verdict = error || -n ${FORCE:-} ]] || continue
+	todo+=("$line")
 	case " $with " in
 	*' debug '*)	get_ready debug ;;
 	' model '|' model control ')	;;
 	*)		get_ready '' ;;
 	esac
-	begin=$SECONDS
-	one
-	restore
-	case $control,$verdict in
-	1,survived)	verdict=quiet ;;
-	1,caught)	verdict=loud ;;
-	esac
-	printf '%s\n%s\n%s\n' "$key" "$verdict" "$by" >"$dir/verdict/$name"
-	say "$verdict: $name ($((SECONDS - begin)) s)${by:+: $by}"
 done
+
+# work NUMBER: take defects from the queue, in a build folder of its own
+work()
+{
+	local v begin log
+
+	mine=$dir/$1 src=$dir/$1/linux
+	mkdir -p "$mine"
+	for v in '' -debug; do
+		[ -n "${ready[x${v#-}]:-}" ] || continue
+		mkdir -p "$mine/$a$v"
+		rm -rf "$mine/$a$v"/*selftests*
+		cp -al "$build/$a$v"/*selftests* "$mine/$a$v"
+	done
+	if [ ! -e "$src/Makefile" ]; then
+		run_logged "$dir/log/checkout$1" "checking out the series in $src" \
+			kgit worktree add -f --detach "$src" HEAD ||
+			die $EX_BUILD "cannot check out: see $dir/log/checkout$1"
+	else
+		# An interrupted run has left its defect.
+		git -C "$src" checkout -q --force --detach "$(kgit rev-parse HEAD)"
+	fi
+	rm -f "$src.original"
+	for v in "${!todo[@]}"; do
+		# Whoever makes it has the turn.
+		mkdir "$dir/turn/$v" 2>/dev/null || continue
+		parse "${todo[v]}"
+		begin=$SECONDS
+		one
+		restore
+		case $control,$verdict in
+		1,survived)	verdict=quiet ;;
+		1,caught)	verdict=loud ;;
+		esac
+		printf '%s\n%s\n%s\n' "$key" "$verdict" "$by" >"$dir/verdict/$name"
+		say "$verdict: $name ($((SECONDS - begin)) s)${by:+: $by}"
+	done
+}
+
+rm -rf "$dir/turn"
+mkdir "$dir/turn"
+kgit worktree prune
+workers=()
+trap 'kill $(jobs -p) 2>/dev/null || :; wait' EXIT
+for w in $(seq "${WORKERS:-$(nproc)}"); do
+	[ ${#todo[@]} -ge "$w" ] || break
+	work "$w" {own}>&- &
+	workers+=($!)
+done
+for w in "${workers[@]}"; do
+	wait "$w" || die $EX_BUILD "a worker ended early, see above"
+done
+trap - EXIT
 
 # The table of all lines, in their order, as far as known for this tree
 declare -A count=([caught]=0 [survived]=0 [excused]=0 [error]=0 [quiet]=0 [loud]=0 [unknown]=0)
