@@ -53,6 +53,12 @@ die()
 	exit "$code"
 }
 
+# judge COMMAND...: what reads logs and decides (scripts/judge/__main__.py)
+judge()
+{
+	python3 -B "$top/scripts/judge" "$@"
+}
+
 # Name the package, so that the remedy is one command.
 need()
 {

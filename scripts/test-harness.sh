@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests of the harness itself. Defects are planted in recordings of a good boot
-# (scripts/testdata/), and report.sh must turn red with the right code; the good
-# one must be green. And the scripts are run on a tree where a file is the kernel and
-# a script is qemu. Takes some seconds; needs gcc and no kernel.
+# Tests of the harness itself. What judges has a table of defects, planted in recordings
+# of a good boot (scripts/testdata/recordings, scripts/judge/test_judge.py). And the
+# scripts are run on a tree where a file is the kernel and a script is qemu. Takes some
+# seconds; needs gcc and no kernel.
 #
 # test-harness.sh --boot ARCH: the same with real boots of what is built, where init
 # misbehaves on purpose (PLANT=).
@@ -17,299 +17,6 @@ nonce=00c0ffee00c0ffee
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 count=0 bad=0
-
-# The good recording, to plant something in: $ktap, $console and $run.
-fresh()
-{
-	log=$work/$((count + 1))
-	mkdir -p "$log"
-	ktap=$log/report.ktap console=$log/console.log run=$log/run
-	cp "$data/good.ktap" "$ktap"
-	sed 's/$/\r/' "$data/good.console" >"$console"
-	printf '%s\n' arch=recorded mode=test nonce=$nonce status=exit=0 seconds=1 >"$run"
-	echo 'qemu-system-none -M none' >"$log/qemu-cmd"
-}
-
-# The same as a recording of the base's own tests, and in $record what the base gave
-fresh_base()
-{
-	fresh
-	sed -i 's/^mode=.*/mode=base/' "$run"
-	record=$log/record
-	export BASE_RESULTS=$record
-	cat >"$record" <<-END
-		# base 6.18.0
-		* pass namespaces:one_test
-		* pass namespaces:one_test:global.first
-		* pass namespaces:one_test:global.second
-		* pass namespaces:two_test
-		* pass namespaces:two_test:fixture.variant.third
-		recorded pass namespaces32:one_test
-		other fail namespaces32:one_test
-		* pass namespaces32:one_test:global.first
-		* pass namespaces32:one_test:global.second
-	END
-}
-
-# Its second program fails, with a message.
-plant_failure()
-{
-	sed -i 's/^  ok 1 fixture/  # two_test.c:9: Expected 1 == 2\n  not ok 1 fixture/
-		s/^ok 2 .*/not ok 2 namespaces:two_test # exit=1/' "$ktap"
-}
-
-# check CODE "passed failed skipped" REGEX WHAT: REGEX is for report.sh's output
-check()
-{
-	local want=$1 sum=$2 regex=$3 what=$4 rc=0 why=
-
-	count=$((count + 1))
-	"$top/scripts/report.sh" "$log" >"$log/out" 2>&1 || rc=$?
-	[ $rc = "$want" ] || why="code $rc instead of $want"
-	[ -z "$sum" ] || [ "$(cat "$log/summary" 2>/dev/null)" = "$sum" ] ||
-		why+=" counted '$(cat "$log/summary" 2>/dev/null)' instead of '$sum'"
-	grep -q -E -e "$regex" "$log/out" || why+=" no /$regex/ in the output"
-	[ "$rc" = 0 ] || [ "$rc" = $EX_BUILD ] || grep -q -x 'qemu-system-none -M none' "$log/out" ||
-		why+=" no qemu command in the output"
-	[ -n "$why" ] || return 0
-	bad=$((bad + 1))
-	echo "not ok: $what:$why"
-	sed 's/^/  | /' "$log/out"
-}
-
-recorded()
-{
-	local line
-
-	fresh
-	check $EX_PASS '5 0 0' 'recorded: PASS' 'a good recording'
-
-	# The console
-	while read -r line; do
-		fresh
-		sed -i "6i [    1.800000] $line"$'\r' "$console"
-		check $EX_SPLAT '5 1 0' 'recorded: SPLAT' "on the console: $line"
-	done < <(grep -v '^#' "$data/splats")
-
-	# Where allocations are made to fail, vmalloc() says so, at length.
-	fresh
-	sed -i '6i x: vmalloc error: size 1, vm_struct allocation failed\nCall trace:\nMem-Info:' "$console"
-	check $EX_SPLAT '5 1 0' 'SPLAT: Call trace' 'an allocation that fails'
-	echo variant=debug >>"$run"
-	check $EX_PASS '5 0 0' 'PASS' 'an allocation that fails, with DEBUG=1'
-	sed -i '6s/vm_struct allocation failed/failed to allocated page array size 1/' "$console"
-	check $EX_PASS '5 0 0' 'PASS' 'another one that fails'
-	sed -i '9i WARNING: CPU: 0' "$console"
-	check $EX_SPLAT '5 1 0' 'SPLAT: WARNING' 'a warning after that'
-	sed -i '8i WARNING: CPU: 1' "$console"
-	check $EX_SPLAT '5 1 0' 'SPLAT: WARNING: CPU: 1' 'a warning in the middle of it'
-	fresh
-	echo variant=debug >>"$run"
-	sed -i '6i x: vmalloc error: size 1, vm_struct allocation failed\nWARNING: CPU: 0' "$console"
-	check $EX_SPLAT '5 1 0' 'SPLAT: WARNING' 'an allocation that fails and is not told to the end'
-	sed -i '7c Call trace:' "$console"
-	seq -f 'line %g' 160 | sed -i '7r /dev/stdin' "$console"
-	sed -i '167a Mem-Info:' "$console"
-	check $EX_SPLAT '5 1 0' 'SPLAT: Call trace' 'an end that belongs to something else'
-	fresh
-	sed -i '/init: end/,$d' "$console"
-	printf '%s\r\n' '[    2.0] Kernel panic - not syncing: Attempted to kill init!' >>"$console"
-	sed -i '/^# namespaces:two_test/,$d' "$ktap"
-	check $EX_SPLAT '2 1 0' 'Kernel panic' 'a panic, which -no-reboot turns into status 0'
-
-	fresh
-	: >"$console"
-	check $EX_LOST '5 1 0' 'console' 'an empty console'
-	fresh
-	sed -i '/init: end/d' "$console"
-	check $EX_LOST '5 1 0' 'console' 'a console that stopped early'
-
-	# How the guest ends
-	fresh
-	sed -i '/^  ok 1 fixture/,$d' "$ktap"
-	check $EX_LOST '2 1 0' 'namespaces:two_test was running' 'power-off in the middle, status 0'
-	fresh
-	sed -i '/^# end/d' "$ktap"
-	check $EX_LOST '5 1 0' 'no end line' 'no end line'
-	fresh
-	sed -i 's/^# end .*/# end 1111111111111111/' "$ktap"
-	check $EX_LOST '5 1 0' 'nonce 1111111111111111' 'the end line of another boot'
-	fresh
-	sed -i 's/^# end .*/# end/' "$ktap"
-	check $EX_LOST '5 1 0' 'LOST' 'an end line without a nonce'
-	fresh
-	: >"$ktap"
-	check $EX_LOST '0 1 0' 'LOST' 'an empty report'
-	fresh
-	sed -i 's/^status=.*/status=exit=1/' "$run"
-	check $EX_LOST '5 1 0' 'qemu: exit=1' 'qemu failed'
-	fresh
-	sed -i '/^status=/d' "$run"
-	check $EX_LOST '5 1 0' 'qemu: unknown' 'nobody knows how qemu ended'
-	fresh
-	sed -i 's/^status=.*/status=timeout: neither console nor report grew/' "$run"
-	sed -i '/^  ok 1 fixture/,$d' "$ktap"
-	check $EX_TIMEOUT '2 1 0' 'neither console nor report' 'a hang'
-	fresh
-	sed -i 's/^status=.*/status=timeout: still running/' "$run"
-	check $EX_TIMEOUT '5 1 0' 'still running' 'a time-out after the end line'
-	fresh
-	sed -i 's/^status=.*/status=timeout: quiet/' "$run"
-	sed -i "6i INFO: task x:7 blocked for more than 120 seconds." "$console"
-	check $EX_SPLAT '5 1 0' 'blocked for more' 'a hang with a cause'
-
-	# Health
-	fresh
-	sed -i 's/^# health ok/# health: the kernel is tainted: 512/' "$ktap"
-	check $EX_SPLAT '5 1 0' 'tainted: 512' 'a tainted kernel'
-	fresh
-	sed -i '/^# health ok/d' "$ktap"
-	check $EX_SPLAT '5 1 0' 'no health line' 'no health line'
-
-	# The results
-	fresh
-	plant_failure
-	check $EX_FAIL '4 1 0' 'Expected 1 == 2' 'a failing test, with its message'
-	check $EX_FAIL '4 1 0' '^not ok namespaces:two_test:fixture.variant.third' 'its name'
-	fresh
-	seq 1800 | sed 's/.*/  not ok & fixture.a_case_with_a_name_of_some_length_so_that_a_pipe_is_full_&/' |
-		sed -i -e '/^  ok 1 fixture/{r /dev/stdin' -e 'd}' "$ktap"
-	sed -i 's/^ok 2 .*/not ok 2 namespaces:two_test # exit=1/; /^# health/i # more' "$ktap"
-	check $EX_FAIL '4 1800 0' 'FAIL \(4 passed, 1800 failed' 'more failures than are shown'
-	sed -i '6i WARNING: CPU: 0' "$console"
-	check $EX_SPLAT '4 1800 0' '^--- the first splat' 'the same, with a splat'
-	fresh
-	sed -i 's/^  ok 1 fixture/  not ok 1 fixture/' "$ktap"
-	check $EX_FAIL '4 1 0' 'not ok namespaces:two_test:' 'a failed case in a program that is ok'
-	fresh
-	sed -i 's/^ok 2 .*/not ok 2 namespaces:two_test # signal=11 (Segmentation fault)/' "$ktap"
-	check $EX_FAIL '5 1 0' 'signal=11' 'a program that crashes after its cases'
-	fresh
-	sed -i '/^  ok 1 fixture/d
-		s/^ok 2 .*/not ok 2 namespaces:two_test # TIMEOUT 45 seconds/' "$ktap"
-	check $EX_FAIL '4 1 0' 'TIMEOUT 45' 'a program that hangs'
-	fresh
-	sed -i '0,/^  ok 2 global.second/{/^  ok 2 global.second/d}' "$ktap"
-	check $EX_FAIL '4 1 0' '1 results of 2 planned' 'a program with fewer cases than planned'
-	fresh
-	sed -i '/^  1\.\.1/d' "$ktap"
-	check $EX_FAIL '5 1 0' 'no plan' 'a program without a plan'
-	fresh
-	sed -i '/^  1\.\.1/d; /^  ok 1 fixture/d' "$ktap"
-	check $EX_FAIL '4 1 0' 'not ok namespaces:two_test' 'a program without a case'
-	fresh
-	sed -i '/^# namespaces32/,/^ok 3/d' "$ktap"
-	check $EX_FAIL '3 1 0' '2 results of 3 planned' 'fewer programs than planned'
-	fresh
-	sed -i '/^1\.\.3/d' "$ktap"
-	check $EX_FAIL '5 1 0' 'no plan' 'a report without a plan'
-	fresh
-	sed -i '/^# namespaces:/,/^ok 3/d; s/^1\.\.3/1..0/' "$ktap"
-	check $EX_FAIL '0 1 0' '0 results of 0 planned' 'a plan of nothing'
-	fresh
-	sed -i '1d' "$ktap"
-	check $EX_FAIL '' 'malformed' 'a report without its head'
-	fresh
-	sed -i 's/^ok 3/ok 4/' "$ktap"
-	check $EX_FAIL '5 1 0' 'another number' 'results out of order'
-	fresh
-	echo 'ok 4 namespaces:late' >>"$ktap"
-	check $EX_FAIL '5 1 0' 'after the end line' 'something after the end'
-
-	# Skips
-	fresh
-	sed -i 's/^  ok 1 fixture.*/& # SKIP no listns/' "$ktap"
-	check $EX_FAIL '4 1 0' 'not ok .*third.*allowed-skips.*no listns' 'a case that may not be skipped'
-	fresh
-	sed -i '/^  1\.\.1/d; /^  ok 1 fixture/d; s/^ok 2.*/& # SKIP no NS_GET_ID/' "$ktap"
-	check $EX_FAIL '4 1 0' 'not ok namespaces:two_test.*NS_GET_ID' 'a program that may not be skipped'
-	echo 'namespaces:two_test:fixture.variant.third because' >"$work/skips"
-	fresh
-	sed -i 's/^  ok 1 fixture.*/& # SKIP not here/' "$ktap"
-	ALLOWED_SKIPS=$work/skips check $EX_PASS '4 0 1' 'skipped: .*third: not here' 'a skip that is allowed'
-	echo 'namespaces:two_test because' >"$work/skips.all"
-	ALLOWED_SKIPS=$work/skips.all check $EX_PASS '4 0 1' 'skipped: .*third: not here' 'a case of a program that may be skipped'
-	sed -i 's/^/!/' "$work/skips"
-	ALLOWED_SKIPS=$work/skips check $EX_PASS '4 0 1' 'skipped: .*third: not here' 'a skip that is allowed without DEBUG=1'
-	echo variant=debug >>"$run"
-	ALLOWED_SKIPS=$work/skips check $EX_FAIL '4 1 0' 'third.*allowed-skips' 'the same skip with DEBUG=1'
-	echo lacks='t here' >>"$run"
-	ALLOWED_SKIPS=$work/skips check $EX_PASS '4 0 1' 'skipped: .*third: not here' 'what an architecture lacks'
-
-	# A soak: only how each round ended
-	fresh
-	sed -i 's/^mode=.*/mode=soak/' "$run"
-	sed -i '/^  /d' "$ktap"
-	check $EX_PASS '3 0 0' 'PASS' 'a soak'
-	sed -i 's/^ok 2.*/& # SKIP no listns/' "$ktap"
-	check $EX_FAIL '2 1 0' 'not ok namespaces:two_test .*no listns' 'a soak that skips every case'
-	echo 'namespaces:two_test because' >"$work/skips"
-	ALLOWED_SKIPS=$work/skips check $EX_FAIL '2 1 0' 'nothing was repeated' 'the same, where it may be skipped'
-
-	# The base's own tests
-	fresh_base
-	check $EX_PASS '8 0 0' ' 0 do not pass on the base' 'results as recorded of the base'
-	fresh_base
-	plant_failure
-	check $EX_FAIL '6 2 0' 'not ok .*third .*the base passes it: fail' 'a failure where the base passes'
-	check $EX_FAIL '6 2 0' 'Expected 1 == 2' 'its message'
-	fresh_base
-	sed -i 's/^  ok 1 fixture.*/& # SKIP not here/' "$ktap"
-	check $EX_FAIL '7 1 0' 'not ok .*third .*the base passes it: skip' 'a skip where the base passes'
-	fresh_base
-	sed -i '/^  ok 1 fixture/d' "$ktap"
-	check $EX_FAIL '7 1 0' 'not ok .*third .*lost' 'a lost case'
-	fresh_base
-	sed -i '/^# namespaces32/,/^ok 3/d; s/^1\.\.3/1..2/' "$ktap"
-	check $EX_FAIL '5 3 0' 'not ok namespaces32:one_test .*lost' 'a lost program'
-	fresh_base
-	sed -i '/^  1\.\.1/d; /^  ok 1 fixture/d; s/^ok 2 .*/not ok 2 namespaces:two_test # signal=11/' "$ktap"
-	sed -i '/third$/d' "$record"
-	check $EX_FAIL '6 1 0' 'not ok namespaces:two_test .*signal=11' 'a program without TAP that crashes'
-	fresh_base
-	plant_failure
-	sed -i '/two_test/s/pass/fail/' "$record"
-	check $EX_PASS '6 0 0' ' 2 do not pass on the base' 'a failure of the base itself'
-	fresh_base
-	sed -i '/two_test/s/pass/fail/' "$record"
-	check $EX_PASS '6 0 0' 'changed: .*third: fail on the base, pass here' 'a test that passes now'
-	fresh_base
-	plant_failure
-	sed -i '/two_test/s/pass/flaky/' "$record"
-	check $EX_PASS '6 0 0' ' 2 do not pass' 'a failure of a flaky test'
-	fresh_base
-	plant_failure
-	sed -i '/two_test/s/pass/skip/' "$record"
-	check $EX_FAIL '6 2 0' 'not ok .*third .*the base skips it' 'a failure where the base skips'
-	fresh_base
-	plant_failure
-	sed -i '/third$/d' "$record"
-	check $EX_FAIL '6 2 0' 'not ok .*third .*not in the record' 'a failure that nothing is recorded of'
-	fresh_base
-	: >"$record"
-	check $EX_FAIL '0 1 0' 'nothing was tested' 'an empty record'
-	fresh_base
-	rm "$record"
-	check $EX_BUILD '' 'base-selftests.sh record' 'no record'
-	fresh_base
-	sed -i '/^# namespaces:two/,/^ok 3/d; s/^1\.\.3/1..1/' "$ktap"
-	echo test=namespaces:one_test >>"$run"
-	check $EX_PASS '3 0 0' 'PASS' 'one program only, as asked for'
-	fresh_base
-	sed -i "6i WARNING: CPU: 0" "$console"
-	check $EX_SPLAT '8 1 0' 'SPLAT' 'a splat under the tests of the base'
-	unset BASE_RESULTS
-
-	# What report.sh is given
-	fresh
-	sed -i '/^nonce=/d' "$run"
-	count=$((count + 1))
-	"$top/scripts/report.sh" "$log" >"$log/out" 2>&1 && {
-		bad=$((bad + 1))
-		echo "not ok: a log without a nonce passes"
-	}
-	return 0
-}
 
 # A tree with the architecture "fake": its kernel is a file, and its qemu a script that
 # plays the good recording, or sends the signal $FAKE_SIGNAL to boot.sh and hangs.
@@ -425,7 +132,7 @@ scripts_on_fakes()
 	fake 2 'one of fake' 'two architectures in one boot' scripts/boot.sh test fake fake
 
 	# The base's tests, which are red on the first boots
-	(fresh_base && sed '1s/.*/# base \n# arches fake/' "$record") >"$fake/configs/base-selftests.results"
+	sed '1s/.*/# base \n# arches fake/' "$data/good.results" >"$fake/configs/base-selftests.results"
 	cp -r "$out/selftests" "$out/base-selftests"
 	for s in '0 base.s tests: 7 passed' '1 base.s tests, boot 2 after namespaces:two_test:.*: 7 passed' \
 		 '2 base.s tests, boot 2 .*, boot 3 after .*: 7 passed'; do
@@ -653,7 +360,10 @@ boot()
 
 case ${1:-} in
 '')
-	recorded
+	python3 -B -m unittest discover -q -s "$top/scripts/judge" -p 'test_*.py' >"$work/out" 2>&1 || {
+		cat "$work/out"
+		die $EX_FAIL "tests of what judges failed"
+	}
 	scripts_on_fakes
 	patches_and_tree
 	forms_and_bases

@@ -40,7 +40,7 @@ key()
 		"${cross}gcc" --version
 		"${qemu[0]}" --version
 		cd "$top"
-		cat scripts/{verify-each,build,boot,report,common}.sh scripts/allowed-skips \
+		cat scripts/{verify-each,build,boot,report,common}.sh scripts/judge/*.py scripts/allowed-skips \
 			scripts/guest/init.c "$mirror/init_ino_test.c"
 	} | sha256sum | cut -d' ' -f1
 }

@@ -41,7 +41,7 @@ LONG_LINE_COMMENT tools/include/uapi/linux/nsfs.h
 mapfile -t checks < <(base_list | sed 's/^/base_/')
 checks=(series status am quilt quiltimport "${checks[@]}"
 	export selftests syscalls checkpatch kernel_doc W1 sparse coccicheck shellcheck
-	active_model mutants)
+	mypy active_model mutants)
 
 about()
 {
@@ -61,6 +61,7 @@ about()
 	sparse)		echo "sparse, files of the series" ;;
 	coccicheck)	echo "coccicheck, files of the series" ;;
 	shellcheck)	echo "shellcheck, all scripts" ;;
+	mypy)		echo "mypy --strict, what judges" ;;
 	active_model)	echo "active references, all interleavings of a few threads" ;;
 	mutants)	echo "configs/mutants fits the series" ;;
 	*)		die 2 "no check '$1': there are ${checks[*]}" ;;
@@ -499,6 +500,13 @@ check_shellcheck()
 	} | sort -u)
 	echo "${#files[@]} files"
 	shellcheck -x "${files[@]}"
+}
+
+check_mypy()
+{
+	have mypy mypy || return $skipped
+	cd "$top/scripts/judge"
+	mypy --strict --cache-dir="$dir/mypy" .
 }
 
 check_active_model()
