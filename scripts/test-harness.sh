@@ -184,7 +184,6 @@ fake_series()
 	edit base
 	git -C "$kernel" tag base
 	echo "$v" >"$kernel/.git/nstree-origin"
-	: >"$kernel/.git/nstree-applied"
 }
 
 # edit WORD: a commit that adds it
@@ -201,8 +200,10 @@ patches_and_tree()
 
 	fake_tree
 	fake_series
+	mv "$kernel" "$fake/none"
 	fake $EX_BUILD 'make tree.* first' 'an export before there is a tree' scripts/export.sh
-	fake 0 'up to date: base and 0 patches' 'a tree without patches' scripts/tree.sh
+	mv "$fake/none" "$kernel"
+	fake 0 'base and 0 patches' 'a tree without patches' scripts/tree.sh
 	edit one
 	edit two
 	fake 0 'series: 2 patches' 'an export' scripts/export.sh
@@ -221,7 +222,7 @@ patches_and_tree()
 	fake $EX_BUILD 'git am the edits' 'an export over edits of patches/' scripts/export.sh
 	fake $EX_BUILD 'changed, but.*has commits' 'edits over what is not exported' scripts/tree.sh
 	git -C "$kernel" reset -q --hard HEAD~1
-	fake 0 '1 patches; 1 applied now' 'edits that are applied' scripts/tree.sh
+	fake 0 'base and 1 patches' 'edits that are applied' scripts/tree.sh
 	fake 0 '^uno$' 'what they say' cat build/linux/file
 	fake 0 'series: 1 patches' 'and exported' scripts/export.sh
 
@@ -229,7 +230,12 @@ patches_and_tree()
 	sed 's/^ base/ bass/; s/^+uno/+due/' "$fake/patches/0001-one.patch" >"$fake/patches/0002-bad.patch"
 	echo 0002-bad.patch >>"$fake/series"
 	fake $EX_BUILD '0002-bad.patch does not apply' 'a patch that does not apply' scripts/tree.sh
-	fake $EX_BUILD 'incomplete, 0002-bad.patch' 'an export of what is left' scripts/export.sh
+	fake $EX_BUILD 'am .*under way' 'an export in the middle of it' scripts/export.sh
+	fake $EX_BUILD 'am .*under way' 'and a tree' scripts/tree.sh
+	git -C "$kernel" am --quit
+	fake $EX_BUILD 'is incomplete' 'an export of what is left' scripts/export.sh
+	fake $EX_BUILD 'commits that are not in patches' 'a tree of what is left' scripts/tree.sh
+	git -C "$kernel" reset -q --hard base
 	cp "$fake/patches/0001-one.patch" "$fake/patches/0002-bad.patch"
 	fake $EX_BUILD '0002-bad.patch is already applied' 'one that is applied already' scripts/tree.sh
 	echo 0003-none.patch >>"$fake/series"
@@ -279,7 +285,7 @@ forms_and_bases()
 
 		older/0001-one.patch	#-new
 	END
-	fake 0 'up to date: base and 2' 'the older form where it was made' scripts/tree.sh
+	fake 0 'linux: base and 2' 'the older form where it was made' scripts/tree.sh
 	fake 0 '' 'an export that renames nothing' scripts/export.sh
 	fake 0 '#-new #=[0-9a-f]{8}:' 'what belongs together' cat series.older
 	fake 0 'branch nstree, 2 patches' 'a form for each' scripts/am.sh newer
@@ -304,14 +310,15 @@ forms_and_bases()
 	mv "$kernel" "$fake/older-linux"
 	sed -i 's/^ new$/ odd/' "$fake/patches/0001-one.patch"
 	fake $EX_BUILD '0001-one.patch does not apply' 'a form that does not fit' env KSRC=newer scripts/tree.sh
-	fake $EX_BUILD 'incomplete, 0001-one.patch' 'an export before it is mended' scripts/export.sh
-	printf '%s\n' x y z >>"$kernel/file"
-	edit one
-	fake $EX_BUILD 'one.patch: its message is' 'another date' scripts/export.sh
-	GIT_AUTHOR_DATE=$(git -C "$fake/older-linux" log -1 --format=%ad HEAD~1) \
-		git -C "$kernel" commit -q --amend --no-edit --reset-author
-	fake 0 '1 patches, and 1 that .make tree. is' 'an export of what is there' scripts/export.sh
-	fake 0 '2 patches; 1 applied now' 'and of the rest' scripts/tree.sh
+	fake $EX_BUILD 'am .*under way' 'an export before it is mended' scripts/export.sh
+	printf '%s\n' x y z one >>"$kernel/file"
+	git -C "$kernel" add file
+	fake 0 '' 'what is mended, and the rest' git -C "$kernel" am --continue --empty=keep
+	git -C "$kernel" commit -q --amend -m 'two and more'
+	fake $EX_BUILD 'two-and-more.patch: its message is' 'another message' scripts/export.sh
+	git -C "$kernel" reset -q --hard 'HEAD@{1}'
+	fake 0 'series: 2 patches' 'an export of what is there' scripts/export.sh
+	fake 0 'up to date: base and 2' 'which is what there is' scripts/tree.sh
 	fake 0 '' 'both' scripts/export.sh --check
 	rm -rf "$kernel"
 	mv "$fake/older-linux" "$kernel"

@@ -39,7 +39,7 @@ LONG_LINE_COMMENT tools/include/uapi/linux/nsfs.h
 '
 
 mapfile -t checks < <(base_list | sed 's/^/base_/')
-checks=(series status am quilt quiltimport "${checks[@]}"
+checks=(series status am quilt "${checks[@]}"
 	export selftests syscalls checkpatch kernel_doc W1 sparse coccicheck shellcheck
 	mypy active_model mutants)
 
@@ -50,7 +50,6 @@ about()
 	status)		echo "each patch has its row in configs/status.md" ;;
 	am)		echo "git am gives the tree in build/linux" ;;
 	quilt)		echo "quilt push -a gives the same tree, without fuzz" ;;
-	quiltimport)	echo "git quiltimport gives the same tree" ;;
 	base_*)		echo "the series applies to ${1#base_}, with the same outcome" ;;
 	export)		echo "export changes nothing" ;;
 	selftests)	echo "$mirror is what the series leaves" ;;
@@ -189,35 +188,18 @@ check_am()
 	same "$dir/am"
 }
 
-# quilt_push DIR [option...]
-quilt_push()
-{
-	local d=$1
-
-	shift
-	names >"$d/series"
-	ln -s "$patches" "$d/patches"
-	(cd "$d" && QUILT_PATCHES=patches QUILT_SERIES=series quilt --quiltrc=- push -a "$@")
-}
-
 check_quilt()
 {
 	have quilt quilt || return $skipped
 	small "$dir/quilt" base
-	quilt_push "$dir/quilt" --fuzz=0 && same "$dir/quilt"
+	names >"$dir/quilt/series"
+	ln -s "$patches" "$dir/quilt/patches"
+	(cd "$dir/quilt" && QUILT_PATCHES=patches QUILT_SERIES=series quilt --quiltrc=- push -a --fuzz=0) &&
+		same "$dir/quilt"
 }
 
-check_quiltimport()
-{
-	command -v "$(git --exec-path)/git-quiltimport" >/dev/null ||
-		{ echo "no git quiltimport: apt-get install git"; return $skipped; }
-	small "$dir/quiltimport" base
-	names >"$dir/quiltimport.series"
-	small_git "$dir/quiltimport" quiltimport --patches "$patches" --series "$dir/quiltimport.series" &&
-		same "$dir/quiltimport"
-}
-
-# check_base base_VERSION: by scripts/am.sh. What comes out may differ from what the series
+# check_base base_VERSION: by scripts/am.sh; on the newest, git am and git quiltimport without
+# it give the same tree. What comes out may differ from what the series
 # makes of its default base in nothing but what the bases differ in.
 check_base()
 {
