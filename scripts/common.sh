@@ -128,6 +128,16 @@ kgit()
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git -C "$linux" "$@"
 }
 
+# worktree DIR COMMIT: a checkout of build/linux, if it is not there yet
+worktree()
+{
+	[ ! -e "$1/Makefile" ] || return 0
+	kgit rev-parse -q --verify "$2^{commit}" >/dev/null || die $EX_BUILD "build/linux is not there: \`make tree\` first"
+	kgit worktree prune
+	run_logged "$build/log/worktree.log" "checking out $2 in ${1#"$top/"}" kgit worktree add -f --detach "$1" "$2" ||
+		die $EX_BUILD "cannot check out $2 in $1: see $build/log/worktree.log"
+}
+
 # The last commit of build/linux, and series and patches/, as they were when they last
 # said the same. Whichever is not like that any more was changed since.
 synced=$linux/.git/nstree-synced

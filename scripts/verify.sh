@@ -381,19 +381,12 @@ source_of()
 	fi
 }
 
-base_worktree()
-{
-	[ ! -e "$build/base/linux/Makefile" ] || return 0
-	kgit worktree prune
-	kgit worktree add -q --detach "$build/base/linux" base
-}
-
 check_kernel_doc()
 {
 	local c
 
 	have python3 python3 || return $skipped
-	base_worktree
+	worktree "$build/base/linux" base
 	for c in base HEAD; do
 		cd "$(source_of $c)"
 		sources $c | xargs -r -d '\n' scripts/kernel-doc -none -Wall 2>&1 |
@@ -432,7 +425,7 @@ warnings()
 	shift
 	arch_load "$arch"
 	build_env
-	base_worktree
+	worktree "$build/base/linux" base
 	"$top/scripts/build.sh" --kernel-only "$arch"	# what is in the configuration
 	# Laid out like the other builds, so that ccache has it all.
 	warnings_of base "$build/base/linux" "$build/base/verify-$arch" "$@" >"$log.base"
@@ -457,7 +450,7 @@ check_coccicheck()
 
 	[ -n "${COCCI:-}" ] || { echo "COCCI=1 asks for it"; return $skipped; }
 	have spatch coccinelle || return $skipped
-	base_worktree
+	worktree "$build/base/linux" base
 	for c in base HEAD; do
 		cd "$(source_of $c)"
 		mapfile -t files < <(sources $c | grep '\.c$')

@@ -9,18 +9,18 @@ for a run of another series, or of a kernel or command line that was given by ha
 not run. --booted is for configs/bases: where this very tree passed, and when.
 """
 
+import sys
 from collections import Counter
 from pathlib import Path
 
 import base
-from host import BUILD, TOP, Exit, die, info, lines
+from host import BUILD, RECORD, Exit, die, info, lines
 
 
 def complete(mode: str, log: Path) -> bool:
     """Whether it is a boot of all tests that has a verdict."""
     run = info(log)
-    summary = log / "summary"
-    return summary.exists() and run.get("mode") == mode and run.get("test") == ""
+    return (log / "summary").exists() and run.get("mode") == mode and run.get("test") == ""
 
 
 def own(tree: str, log: Path) -> bool:
@@ -39,7 +39,7 @@ def cell(mode: str, log: Path, tree: str, table: bool, collection: str = "") -> 
     count: Counter[str] = Counter()
     blamed = False
     for line in lines(log / "records"):
-        kind, name, _ = line.split("\t", 2)
+        kind, name, *_ = line.split("\t")
         blamed |= kind == "F"
         count[kind] += name.startswith(collection)
     if count["F"]:
@@ -69,17 +69,17 @@ def booted(tree: str, arches: list[str]) -> str:
     return f"{','.join(arch for arch, _ in green)},{green[-1][1]}" if green else ""
 
 
-def main(tree: str, arches: list[str], option: str = "") -> Exit:
-    """ARCHES are "name 32", or "name none" where there are no 32-bit programs."""
+def main(tree: str, option: str = "") -> Exit:
+    """On stdin is "name 32" of each, or "name none" where there are no 32-bit programs."""
+    arches = sys.stdin.read().splitlines()
     if option == "--booted":
         print(booted(tree, [line.split()[0] for line in arches]))
         return Exit.PASS
     if option not in ("", "--table"):
         die(Exit.USAGE, "usage: archs.sh [--table]")
-    record = TOP / "configs/base-selftests.results"
-    if not record.exists():
-        die(Exit.BUILD, f"{record} is not there: git checkout it, or scripts/base-selftests.sh record")
-    with_base = base.recorded_arches(record)
+    if not RECORD.exists():
+        die(Exit.BUILD, f"{RECORD} is not there: git checkout it, or scripts/base-selftests.sh record")
+    with_base = base.recorded_arches(RECORD)
     rows = [["architecture", "tests", "32-bit programs", "base's tests", "debug kernel", "date"]]
     for arch, compat in (line.split() for line in arches):
         rows.append(row(arch, compat != "none", tree, bool(option), arch in with_base))

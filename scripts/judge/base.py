@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from host import lines
+from host import Exit, lines
 from ktap import Report, Result
 from rules import Kind, Test
 
@@ -60,12 +60,12 @@ def compare(report: Report, record: dict[str, str], only: str) -> list[Test]:
 
 
 def merge(flaky: set[str], runs: dict[str, list[Path]]) -> list[str]:
-    """The record of what several runs on each architecture gave, LOG/results."""
+    """The record, of what several runs on each architecture gave."""
     of: dict[str, dict[str, str]] = {}
     for arch, paths in runs.items():
         seen: dict[str, list[str]] = {}
         for path in paths:
-            for line in lines(path):
+            for line in lines(path / "results"):
                 result, name = line.split("\t")
                 seen.setdefault(name, []).append(result)
         for name, all_of_it in seen.items():
@@ -77,3 +77,13 @@ def merge(flaky: set[str], runs: dict[str, list[Path]]) -> list[str]:
             by_arch = {"*": next(iter(by_arch.values()))}
         out += [f"{arch} {result} {name}" for arch, result in sorted(by_arch.items())]
     return out
+
+
+def main(tests: str, *runs: str) -> Exit:
+    """TESTS is configs/base-selftests, a run ARCH=LOG."""
+    flaky = {line.removeprefix("flaky ") for line in lines(Path(tests)) if line.startswith("flaky ")}
+    logs: dict[str, list[Path]] = {}
+    for arch, _, log in (run.partition("=") for run in runs):
+        logs.setdefault(arch, []).append(Path(log))
+    print("\n".join(merge(flaky, logs)))
+    return Exit.PASS

@@ -71,20 +71,14 @@ def by_function(pcs: dict[int, tuple[float, float]], functions: list[tuple[int, 
 
 def locked(log: Path, objects: Path, cross: str, ids: Figures) -> list[str]:
     """What the plugin left, as figures."""
-    path = log / "locked"
-    text = lines(path) if path.exists() else []
-    match text[-1:]:
-        case ["unsupported"]:
-            print(f"{stamp()} note: no locked operations: the plugin cannot tell them here", file=sys.stderr)
-            return []
-        case ["end"]:
-            pass
-        case _:
-            die(Exit.FAIL, f"{path} is not complete")
-    raw = []
-    for row in text[:-1]:
-        phase, pc, line, count = row.split()
-        raw.append((int(phase, 16), int(pc, 16), int(line, 16), int(count)))
+    text = lines(log / "locked")
+    if text[-1:] == ["unsupported"]:
+        print(f"{stamp()} note: no locked operations: the plugin cannot tell them here", file=sys.stderr)
+        return []
+    if text[-1:] != ["end"]:
+        die(Exit.FAIL, f"{log}/locked is not complete")
+    raw = [(int(phase, 16), int(pc, 16), int(line, 16), int(count))
+           for phase, pc, line, count in (row.split() for row in text[:-1])]
     pcs = locked_by_pc(raw)
     out = [f"locked_all {sum(fork for fork, _ in pcs.values()):.1f} 1"]
     out += [f"boot_init {count} 1" for phase, _, _, count in raw if phase == 0 and count > 0]
@@ -102,8 +96,8 @@ def locked(log: Path, objects: Path, cross: str, ids: Figures) -> list[str]:
     return out
 
 
-def figures(log: Path, objects: Path, cross: str, with_locked: bool) -> Exit:
-    out = []
+def figures(where: str, objects: str, cross: str, with_locked: str = "") -> Exit:
+    log, out = Path(where), []
     for report in (log / "report.ktap", log / "plain/report.ktap"):
         out += [line[8:] for line in lines(report) if line.startswith("  bench ")]
     # A nanosecond must be an instruction, or the rest means nothing.
@@ -113,15 +107,15 @@ def figures(log: Path, objects: Path, cross: str, with_locked: bool) -> Exit:
             f" guest's clock: is its clocksource a counter? See {log}/console.log")
     (log / "figures").write_text("\n".join(out + [""]))
     if with_locked:
-        out += locked(log, objects, cross, read(log / "figures"))
+        out += locked(log, Path(objects), cross, read(log / "figures"))
         (log / "figures").write_text("\n".join(out + [""]))
     return Exit.PASS
 
 
-def repeats(first: Path, second: Path) -> Exit:
+def repeats(first: str, second: str) -> Exit:
     """How far two boots of one kernel are apart: half a percent at the most."""
-    before, after = read(first), read(second)
-    bad = before.keys() != after.keys()
+    before, after = read(Path(first)), read(Path(second))
+    bad = not after or before.keys() != after.keys()
     for key, (amount, _) in after.items():
         was = before.get(key, (0.0, 0.0))[0]
         apart = 100 * abs(amount - was) / max(amount, 1e-9)
@@ -132,10 +126,8 @@ def repeats(first: Path, second: Path) -> Exit:
 
 def differences(base: Path, series: Path) -> list[str]:
     """The functions that are not the same in two locked.txt."""
-    both = []
-    for path in (base, series):
-        text = lines(path) if path.exists() else []
-        both.append({name: (int(n), int(common)) for n, common, name in (line.split() for line in text)})
+    both = [{name: (int(n), int(common)) for n, common, name in (line.split() for line in lines(path))}
+            for path in (base, series)]
     out = [f"{'locked operations that differ, outside mm/':<38} {'base':>10} {'(shared)':>10}"
            f" {'series':>10} {'(shared)':>10}"]
     for name in sorted({*both[0], *both[1]}):
@@ -162,8 +154,9 @@ def limit(goal: str, base: float | None, series: dict[str, float]) -> float | No
     return start * (1 + float(percent.rstrip("%")) / 100)
 
 
-def table(columns: list[tuple[str, Path]]) -> Exit:
+def table(*args: str) -> Exit:
     """Red if a goal is missed (!) or a figure is lacking (?)."""
+    columns = [(name, Path(log)) for name, _, log in (arg.partition("=") for arg in args)]
     per_unit = [{key: n / units for key, (n, units) in read(log / "figures").items()} for _, log in columns]
     series = per_unit[1]
     goals = [line.split(None, 2) for line in lines(Path(__file__).with_name("goals")) if line[:1] != "#"]
@@ -186,10 +179,9 @@ def table(columns: list[tuple[str, Path]]) -> Exit:
         ratio = f"{new / base:.3f}" if new and base else "-"
         figure = [f"{shown(cell):>10}" for cell in cells]
         print(" ".join([f"{work:42}", *figure[:2], f"{ratio:>7} {goal.split('/')[0]:>8}{mark}", *figure[2:]]))
-    if missed:
-        print(f"{missed} goals missed (!)")
-    if lacking:
-        print(f"{lacking} figures lacking (?)")
+    for count, what in (missed, "goals missed (!)"), (lacking, "figures lacking (?)"):
+        if count:
+            print(count, what)
     if missed or lacking:
         return Exit.FAIL
     without = ", but those of locked operations and of the boot were not measured: see the notes above"

@@ -3,36 +3,23 @@
 
 import enum
 import os
+import sys
 import time
 from pathlib import Path
 from typing import NoReturn
 
 TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("NSTREE_BUILD") or TOP / "build")
-# Logs are bytes; each is a character here, and comes out as it was.
-BYTES = "latin-1"
+RECORD = Path(os.environ.get("BASE_RESULTS") or TOP / "configs/base-selftests.results")
+SKIPS = Path(os.environ.get("ALLOWED_SKIPS") or TOP / "scripts/allowed-skips")
+BYTES = "latin-1"  # a byte is a character, and comes out as it was
 
-
-class Exit(enum.IntEnum):
-    PASS = 0
-    FAIL = 1
-    USAGE = 2
-    SPLAT = 3
-    LOST = 4
-    TIMEOUT = 5
-    BUILD = 6
-
-
-class Died(Exception):
-    """Ends the program with a code, and a message that says how to put it right."""
-
-    def __init__(self, code: Exit, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+Exit = enum.IntEnum("Exit", "PASS FAIL USAGE SPLAT LOST TIMEOUT BUILD", start=0)
 
 
 def die(code: Exit, message: str) -> NoReturn:
-    raise Died(code, message)
+    print(f"judge: {message}", file=sys.stderr)
+    raise SystemExit(int(code))
 
 
 def stamp() -> str:
@@ -43,12 +30,11 @@ def stamp() -> str:
 
 
 def lines(path: Path) -> list[str]:
-    """Not splitlines(), for which a form feed ends a line, too."""
-    text = path.read_bytes().decode(BYTES)
+    """None if it is not there. Not by splitlines(), for which a form feed ends a line, too."""
+    text = path.read_bytes().decode(BYTES) if path.exists() else ""
     return text.removesuffix("\n").split("\n") if text else []
 
 
 def info(log: Path) -> dict[str, str]:
     """LOG/run: what boot.sh says of a boot."""
-    path = log / "run"
-    return dict(line.split("=", 1) for line in lines(path) if "=" in line) if path.exists() else {}
+    return dict(line.split("=", 1) for line in lines(log / "run") if "=" in line)

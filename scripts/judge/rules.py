@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ktap import Program, Report
+from ktap import Program
 
 
 class Kind(enum.Enum):
@@ -27,20 +27,14 @@ class Test:
     details: list[str] = field(default_factory=list)
 
 
-@dataclass
 class Rules:
     """Which tests may be skipped: scripts/allowed-skips, and what the architecture lacks."""
 
-    mode: str
-    allowed: set[str]
-    lacks: str
-
-    @classmethod
-    def of(cls, boot: dict[str, str], skips: Iterable[str]) -> "Rules":
-        words = [line.split()[0] for line in skips if line.strip() and not line.startswith("#")]
+    def __init__(self, boot: dict[str, str], skips: Iterable[str]) -> None:
+        words = [line.split()[0] for line in skips if line.strip()]
         debug = boot.get("variant") == "debug"
-        allowed = {w.removeprefix("!") for w in words if not (debug and w.startswith("!"))}
-        return cls(boot.get("mode", ""), allowed, boot.get("lacks", "").lower())
+        self.allowed = {w.removeprefix("!") for w in words if not (debug and w.startswith("!"))}
+        self.mode, self.lacks = boot.get("mode"), boot.get("lacks", "").lower()
 
     def skipped(self, name: str, why: str) -> Test:
         why = re.sub("^SKIP *", "", why)
@@ -69,8 +63,7 @@ class Rules:
             if not said:
                 tests.append(Test(Kind.FAILED, name, why or "not ok", result.details))
         elif result.skip and program.cases and not program.complete:
-            why = f"skips the rest after {program.counted}"
-            tests.append(Test(Kind.FAILED, name, why))
+            tests.append(Test(Kind.FAILED, name, f"skips the rest after {program.counted}"))
         elif result.skip:
             tests.append(self.skipped(name, why))
         elif self.mode != "test":
@@ -78,6 +71,3 @@ class Rules:
         elif not program.complete:
             tests.append(Test(Kind.FAILED, name, f"claims to be ok with {program.counted}"))
         return tests
-
-    def judge(self, report: Report) -> list[Test]:
-        return [test for program in report.programs for test in self.program(program)]

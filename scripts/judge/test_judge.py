@@ -3,10 +3,10 @@
 
 import contextlib
 import io
-import os
 import re
 import tempfile
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
@@ -15,7 +15,7 @@ import base
 import bench
 import console
 import verdict
-from host import BYTES, TOP, Died, Exit, lines
+from host import BYTES, TOP, Exit, lines
 
 DATA = TOP / "scripts/testdata"
 NONCE = "00c0ffee00c0ffee"
@@ -30,15 +30,28 @@ def table() -> tuple[dict[str, str], list[list[str]]]:
     return macros, [[part.removesuffix(" ") for part in re.split(":: ?", line, 3)] for line in text if line[0] != "@"]
 
 
-class Recording(unittest.TestCase):
+class Case(unittest.TestCase):
+    """In a folder of its own, and what is printed is kept."""
+
     def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.log = Path(folder.name)
-        env = {"ALLOWED_SKIPS": str(self.log / "skips"), "BASE_RESULTS": str(self.log / "record")}
-        patch = mock.patch.dict(os.environ, env)
-        patch.start()
-        self.addCleanup(patch.stop)
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.log = self.folder / "log"
+        self.log.mkdir()
+
+    def printed(self, what: Callable[..., Exit], *args: str) -> tuple[Exit, str]:
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            try:
+                code = what(*args)
+            except SystemExit as end:
+                code = Exit(int(end.code or 0))
+        return code, out.getvalue()
+
+
+class Recording(Case):
+    def setUp(self) -> None:
+        super().setUp()
+        self.enterContext(mock.patch.multiple(verdict, SKIPS=self.log / "skips", RECORD=self.log / "record"))
 
     def fresh(self) -> None:
         (self.log / "report.ktap").write_bytes((DATA / "good.ktap").read_bytes())
@@ -68,17 +81,8 @@ class Recording(unittest.TestCase):
             self.assertTrue(count, f"nothing to edit: {edit}")
             path.write_bytes(after.replace("\n", "\r\n" if name == "console" else "\n").encode(BYTES))
 
-    def judge(self) -> tuple[Exit, str]:
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out):
-            try:
-                code = verdict.main(self.log)
-            except Died as death:
-                return death.code, str(death)
-        return code, out.getvalue()
-
     def check(self, code: str, sums: str, words: str) -> None:
-        got, out = self.judge()
+        got, out = self.printed(verdict.main, str(self.log))
         self.assertEqual(got.name, code, out)
         self.assertRegex(out, re.compile(words, re.MULTILINE))
         if sums == "-":
@@ -109,19 +113,15 @@ class Recording(unittest.TestCase):
                 self.check("SPLAT", "5 1 0", "recorded: SPLAT")
 
 
-class Runs(unittest.TestCase):
+class Runs(Case):
     """The table of the architectures, by what boots have left."""
 
     def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.build = Path(folder.name)
-        patch = mock.patch.object(archs, "BUILD", self.build)
-        patch.start()
-        self.addCleanup(patch.stop)
+        super().setUp()
+        self.enterContext(mock.patch.object(archs, "BUILD", self.folder))
 
     def boot(self, log: str, mode: str, records: str, summary: str, run: str = "tree=t\n") -> None:
-        path = self.build / log
+        path = self.folder / log
         path.mkdir(parents=True, exist_ok=True)
         (path / "run").write_text(f"mode={mode}\ntest=\ndate=2026-11-30\n{run}")
         (path / "summary").write_text(summary + "\n")
@@ -154,64 +154,71 @@ class Runs(unittest.TestCase):
             self.assertEqual(self.row(table=False), "1* | - | - | - | 2026-11-30")
             self.assertEqual(archs.booted("t", ["x"]), "")
 
+    def test_what_is_not_complete(self) -> None:
+        for mode, test in (("soak", ""), ("test", "test=one\n")):
+            self.boot("x/log", mode, "P\tnamespaces:a:b\t\n", "1 0 0", "tree=t\n" + test)
+            self.assertEqual(self.row(table=False), "- | - | - | - | 2026-11-30")
+
+    def test_gaps(self) -> None:
+        record = self.folder / "record"
+        record.write_text("# arches x\n")
+        self.enterContext(mock.patch.object(archs, "RECORD", record))
+        self.boot("x/log", "test", "P\tnamespaces:a:b\t\n", "1 0 0")
+        self.boot("x-debug/log", "test", "P\tnamespaces:a:b\t\n", "1 0 0")
+        for log, code in (("x/log", Exit.FAIL), ("x/log/base", Exit.FAIL), ("x-debug/log/base", Exit.PASS)):
+            if log.endswith("base"):
+                self.boot(log, "base", "P\tnamespaces:a:b\t\n", "1 0 0")
+            with mock.patch("sys.stdin", io.StringIO("x none\n")):
+                got, out = self.printed(archs.main, "t", "--table")
+            self.assertEqual(got, code, out)
+        record.unlink()
+        self.assertEqual(self.printed(archs.main, "t")[0], Exit.BUILD)
+
     def test_the_record_of_the_base(self) -> None:
         logs: dict[str, list[Path]] = {}
         for arch, runs in {"x": ["pass fail", "pass fail"], "y": ["pass fail", "pass pass"]}.items():
             for nr, run in enumerate(runs):
-                path = self.build / f"{arch}{nr}"
-                path.write_text("".join(f"{result}\tt:{test}\n" for test, result in zip("ab", run.split())))
+                path = self.folder / f"{arch}{nr}"
+                path.mkdir()
+                (path / "results").write_text("".join(f"{result}\tt:{test}\n" for test, result in zip("ab", run.split())))
                 logs.setdefault(arch, []).append(path)
         self.assertEqual(base.merge(set(), logs), ["* pass t:a", "x fail t:b", "y flaky t:b"])
         self.assertEqual(base.merge({"t:a"}, logs)[0], "* flaky t:a")
-        logs["x"][1].write_text("fail\tt:b\n")
+        (logs["x"][1] / "results").write_text("fail\tt:b\n")
         self.assertEqual(base.merge(set(), logs)[:2], ["x flaky t:a", "y pass t:a"])
 
 
-class Bench(unittest.TestCase):
-    def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.columns = [(name, Path(folder.name) / name) for name in ("base", "series")]
-        keys = [line.split()[0] for line in lines(TOP / "scripts/judge/goals") if line[0] != "#"]
-        for _, log in self.columns:
-            log.mkdir()
-            (log / "figures").write_text("".join(f"{key} 100 100\n" for key in keys))
+class Bench(Case):
+    def figures(self, name: str, text: str = "") -> Path:
+        """1 for each line; TEXT has others, and those that are left out as a key alone."""
+        path = self.folder / name
+        path.mkdir(exist_ok=True)
+        goals = [line.split()[0] for line in lines(TOP / "scripts/judge/goals") if line[0] != "#"]
+        figures = {key: f"{key} 100 100" for key in goals} | {line.split()[0]: line for line in text.splitlines()}
+        (path / "figures").write_text("".join(f"{line}\n" for line in figures.values() if " " in line))
+        return path
 
-    def figures(self, column: int, text: str) -> None:
-        """Other ones than 1 for each."""
-        path = self.columns[column][1] / "figures"
-        new = {line.split()[0]: line for line in text.splitlines()}
-        old = [line for line in lines(path) if line.split()[0] not in new]
-        path.write_text("\n".join(old + [line for line in new.values() if len(line.split()) > 1]) + "\n")
-
-    def check(self, code: Exit, words: str) -> None:
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out):
-            got = bench.table(self.columns)
-        self.assertEqual(got, code, out.getvalue())
-        self.assertRegex(out.getvalue(), re.compile(words, re.MULTILINE))
+    def check(self, base_text: str, text: str, code: Exit, words: str) -> None:
+        columns = [f"base={self.figures('base', base_text)}", f"series={self.figures('series', text)}"]
+        got, out = self.printed(bench.table, *columns)
+        self.assertEqual(got, code, out)
+        self.assertRegex(out, re.compile(words, re.MULTILINE))
 
     def test_goals(self) -> None:
-        self.check(Exit.PASS, "^all goals met$")
+        self.check("", "", Exit.PASS, "^all goals met$")
         for text, words in (("listns_few 61800 100", r"618\.0 618\.000      617!"),
                             ("setns_uts 106 100", r"1\.060      \+5%!"),
                             ("locked_fork 1001 1000", r"\+0%!"),
                             ("empty_100 101 100", r"\+0\.5%!"),
                             ("setns_uts", r"          -       -      \+5%\?")):
             with self.subTest(text):
-                self.setUp()
-                self.figures(1, text)
-                self.check(Exit.FAIL, words)
-        self.setUp()
-        self.figures(0, "setns_uts")
-        self.check(Exit.FAIL, "^1 goals missed")
-        self.setUp()
-        for column in (0, 1):
-            self.figures(column, "locked_all\nlocked_fork\nlocked_shared\nboot_init")
-        self.check(Exit.PASS, "^all goals met, but")
+                self.check("", text, Exit.FAIL, words)
+        self.check("setns_uts", "", Exit.FAIL, "^1 goals missed")
+        without = "locked_all\nlocked_fork\nlocked_shared\nboot_init"
+        self.check(without, without, Exit.PASS, "^all goals met, but")
 
     def test_locked_operations(self) -> None:
-        log = self.columns[1][1]
+        log = self.log
         raw = "1 100 7 3000\n1 208 7 1000\n2 208 8 400\n2 0 8 180\n2 204 9 400\n2 0 9 179\n5 0 1 1\n6 0 2 1\n0 0 0 77\n"
         (log / "locked").write_text(raw + "end\n")
         ids = {"ids_all": (2.0, 1.0), "ids_owner": (4.0, 1.0)}
@@ -223,28 +230,20 @@ class Bench(unittest.TestCase):
         self.assertEqual(bench.by_function(pcs, functions, set()), [(3, 0, "first"), (1, 2, "second")])
         self.assertEqual(bench.by_function(pcs, functions, {"first"}), [(1, 2, "second")])
         (log / "locked").write_text(raw)
-        with self.assertRaisesRegex(Died, "not complete"):
-            bench.locked(log, log, "", ids)
+        (log / "report.ktap").write_text("  bench clock 1 1\n")
+        code, out = self.printed(bench.figures, str(log), str(log), "", "locked")
+        self.assertEqual((code, "is not complete" in out), (Exit.FAIL, True), out)
         (log / "locked").write_text("unsupported\n")
-        with contextlib.redirect_stderr(io.StringIO()):
-            self.assertEqual(bench.locked(log, log, "", ids), [])
+        code, out = self.printed(bench.figures, str(log), str(log), "", "locked")
+        self.assertEqual((code, "no locked operations" in out), (Exit.PASS, True), out)
 
     def test_clock(self) -> None:
-        log = self.columns[1][1]
-        (log / "plain").mkdir()
-        for report in (log / "report.ktap", log / "plain/report.ktap"):
-            report.write_text("  bench clock 1000000 1000000\n")
-        self.assertEqual(bench.figures(log, log, "", False), Exit.PASS)
-        for text in ("  bench clock 1500000 1000000\n", ""):
-            (log / "plain/report.ktap").write_text(text)
-            (log / "report.ktap").write_text(text)
-            with self.assertRaisesRegex(Died, "clocksource"):
-                bench.figures(log, log, "", False)
+        for text, code in (("1000000", Exit.PASS), ("1500000", Exit.FAIL), ("", Exit.FAIL)):
+            (self.log / "report.ktap").write_text(f"  bench clock {text} 1000000\n" if text else "")
+            self.assertEqual(self.printed(bench.figures, str(self.log), "", "")[0], code, text)
 
     def test_repeats(self) -> None:
-        first, second = (log / "figures" for _, log in self.columns)
         for text, code in (("setns_uts 1004 1", Exit.PASS), ("setns_uts 1006 1", Exit.FAIL), ("setns_uts", Exit.FAIL)):
-            self.figures(0, "setns_uts 1000 1")
-            self.figures(1, text)
-            with contextlib.redirect_stdout(io.StringIO()):
-                self.assertEqual(bench.repeats(first, second), code, text)
+            first, second = self.figures("first", "setns_uts 1000 1"), self.figures("second", text)
+            self.assertEqual(self.printed(bench.repeats, f"{first}/figures", f"{second}/figures")[0], code, text)
+        self.assertEqual(self.printed(bench.repeats, "/dev/null", "/dev/null")[0], Exit.FAIL, "nothing at all")

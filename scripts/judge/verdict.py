@@ -8,6 +8,7 @@ console, and nothing on the console that a healthy kernel does not say.
 
 import os
 import re
+import shlex
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import base
 import console
 import ktap
-from host import BUILD, BYTES, TOP, Exit, die, info, lines, stamp
+from host import BUILD, BYTES, RECORD, SKIPS, Exit, die, info, lines, stamp
 from rules import Kind, Rules, Test
 
 
@@ -41,12 +42,11 @@ class Boot:
 
     def judged(self) -> list[Test]:
         if self.run.get("mode") != "base":
-            skips = Path(os.environ.get("ALLOWED_SKIPS") or TOP / "scripts/allowed-skips")
-            return Rules.of(self.run, lines(skips)).judge(self.report)
-        record = Path(os.environ.get("BASE_RESULTS") or TOP / "configs/base-selftests.results")
-        if not record.exists():
-            die(Exit.BUILD, f"{record} is not there: scripts/base-selftests.sh record")
-        recorded = base.record_of(record, self.run.get("arch", ""))
+            rules = Rules(self.run, lines(SKIPS))
+            return [test for program in self.report.programs for test in rules.program(program)]
+        if not RECORD.exists():
+            die(Exit.BUILD, f"{RECORD} is not there: scripts/base-selftests.sh record")
+        recorded = base.record_of(RECORD, self.run.get("arch", ""))
         return base.compare(self.report, recorded, self.run.get("test", ""))
 
     def judge(self) -> tuple[Exit, str]:
@@ -121,7 +121,8 @@ class Boot:
         vmlinux = Path(self.run.get("objects", "")) / "vmlinux"
         decode = BUILD / "linux/scripts/decode_stacktrace.sh"
         cross = self.run.get("cross", "")
-        if not has_debug_info(vmlinux, cross) or not os.access(decode, os.X_OK):
+        sections = subprocess.getoutput(f"{cross}readelf -S {shlex.quote(str(vmlinux))}")
+        if ".debug_info" not in sections or not os.access(decode, os.X_OK):
             return out + text + [f"(raw: no debug information in {vmlinux}; DEBUG=1 builds with it)"]
         decoded = subprocess.run([decode, vmlinux, BUILD / "linux"], check=False, capture_output=True,
                                  input="\n".join(text + [""]).encode(BYTES),
@@ -135,13 +136,11 @@ class Boot:
         out = self.failures() + self.shown_splat()
         if self.code != Exit.FAIL:
             out += ["--- the end of the console"] + self.console[-25:]
-            stderr = self.log / "qemu-stderr"
-            if stderr.exists() and stderr.stat().st_size:
-                out += ["--- from qemu"] + lines(stderr)[-10:]
-        command = self.log / "qemu-cmd"
-        if command.exists():
-            out.append(f"--- the qemu command, also in {command}")
-            out += [line for line in lines(command) if not line.startswith("#")]
+            if stderr := lines(self.log / "qemu-stderr"):
+                out += ["--- from qemu"] + stderr[-10:]
+        if command := lines(self.log / "qemu-cmd"):
+            out.append(f"--- the qemu command, also in {self.log}/qemu-cmd")
+            out += [line for line in command if not line.startswith("#")]
         return out + [f"--- logs: {self.log}/report.ktap {self.log}/console.log"]
 
     def text(self) -> list[str]:
@@ -149,23 +148,12 @@ class Boot:
         if self.code != Exit.PASS:
             out += self.evidence()
         sums = "{} passed, {} failed, {} skipped".format(*self.numbers())
-        seconds = self.run.get("seconds", "")
-        name = self.run.get("arch", "")
-        return out + [f"{stamp()} {name}: {self.verdict} ({sums}, {seconds} s)"]
+        arch, seconds = self.run.get("arch", ""), self.run.get("seconds", "")
+        return out + [f"{stamp()} {arch}: {self.verdict} ({sums}, {seconds} s)"]
 
 
-def has_debug_info(vmlinux: Path, cross: str) -> bool:
-    if not vmlinux.is_file():
-        return False
-    try:
-        sections = subprocess.run([cross + "readelf", "-S", vmlinux], check=False, capture_output=True)
-    except FileNotFoundError:
-        return False
-    return b".debug_info" in sections.stdout
-
-
-def main(log: Path) -> Exit:
-    boot = Boot(log.resolve())
+def main(log: str) -> Exit:
+    boot = Boot(Path(log).resolve())
     boot.write()
     print("\n".join(boot.text()))
     return boot.code
