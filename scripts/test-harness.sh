@@ -59,10 +59,18 @@ fake_tree()
 	chmod +x "$fake/qemu"
 	: >"$out/kernel.img"
 	echo tree=x >"$out/built"
-	git init -q "$fake/build/linux"
 	: >"$fake/build/linux/file"
-	git -C "$fake/build/linux" add file
-	git -C "$fake/build/linux" -c user.name=x -c user.email=x commit -q --no-verify -m x
+	git_of "$fake/build/linux" x
+}
+
+# git_of DIR MESSAGE: a repository of what is there
+git_of()
+{
+	git init -q -b main "$1"
+	git -C "$1" config user.name x
+	git -C "$1" config user.email x@y
+	git -C "$1" add -A
+	git -C "$1" commit -q --no-verify -m "$2"
 }
 
 # fake CODE REGEX WHAT COMMAND...: the command, in that tree
@@ -101,17 +109,14 @@ scripts_on_fakes()
 	done
 
 	# What is known of a boot later, and where
-	fake 0 "^tree=x" 'the tree that was built' cat "$out/log/run"
 	fake 1 '' 'nothing that is not so' grep -E '^(dirty|by_hand)=' "$out/log/run"
-	fake 0 "$out/log/initramfs.cpio.gz" 'the initramfs beside the log' cat "$out/log/qemu-cmd"
 	TEST=one_test fake 0 '^fake.*: 5 passed' 'one program' scripts/test.sh --no-build
 	TEST=one_test fake 0 'PASS' 'a soak' scripts/boot.sh soak fake
 	fake 0 'PASS' 'a list of namespaces' scripts/boot.sh run fake
-	fake 0 '^test=$' 'the log of the complete run' cat "$out/log/run"
-	fake 0 '5 0 0' 'its sum' cat "$out/log/summary"
-	fake 0 '^test=one_test$' 'the log of one program' cat "$out/log/one/run"
-	fake 0 '^mode=soak$' 'the log of a soak' cat "$out/log/soak/run"
-	fake 0 '^mode=run$' 'the log of a list' cat "$out/log/list/run"
+	for s in 'run ^tree=x' 'run ^test=$' 'summary 5.0.0' "qemu-cmd $out/log/initramfs.cpio.gz" \
+		 'one/run ^test=one_test$' 'soak/run ^mode=soak$' 'list/run ^mode=run$'; do
+		fake 0 "${s#* }" "${s#* } in ${s%% *}" cat "$out/log/${s%% *}"
+	done
 	printf 'tree=y\ndirty=yes\n' >"$out/built"
 	APPEND=a=b SMP=1 fake 0 '^fake.*, with APPEND=a=b, with SMP=1: 5 passed' 'words for the kernel' scripts/test.sh --no-build
 	fake 0 'tree=y dirty=yes by_hand=APPEND=a=b by_hand=SMP=1' 'an edited tree, and words for the kernel' \
@@ -176,12 +181,10 @@ fake_series()
 	kernel=$fake/build/linux
 	rm -rf "$kernel"
 	mkdir -p "$kernel"
-	git init -q -b main "$kernel"
-	git -C "$kernel" config user.name x
-	git -C "$kernel" config user.email x@y
 	IFS=. read -r major minor point <<<"$v"
 	printf '%s = %s\n' VERSION "$major" PATCHLEVEL "$minor" SUBLEVEL "$point" >"$kernel/Makefile"
-	edit base
+	echo base >"$kernel/file"
+	git_of "$kernel" base
 	git -C "$kernel" tag base
 	echo "$v" >"$kernel/.git/nstree-origin"
 }
@@ -262,13 +265,9 @@ forms_and_bases()
 
 	newer=$fake/newer
 	mkdir "$newer"
-	git init -q -b main "$newer"
-	git -C "$newer" config user.name x
-	git -C "$newer" config user.email x@y
 	sed 's/^SUBLEVEL.*/SUBLEVEL = 999/' "$kernel/Makefile" >"$newer/Makefile"
 	printf '%s\n' base a b c new >"$newer/file"
-	git -C "$newer" add -A
-	git -C "$newer" commit -q --no-verify -m 'newer than others'
+	git_of "$newer" 'newer than others'
 	echo work >>"$newer/file"
 	fake $EX_FAIL 'file: what changed it last' 'a patch that does not fit' scripts/am.sh newer
 	fake $EX_FAIL 'newer than others' 'by whom' scripts/am.sh newer

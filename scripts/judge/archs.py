@@ -20,13 +20,17 @@ from host import BUILD, RECORD, Exit, die, info, lines
 def complete(mode: str, log: Path) -> bool:
     """Whether it is a boot of all tests that has a verdict."""
     run = info(log)
-    return (log / "summary").exists() and run.get("mode") == mode and run.get("test") == ""
+    return (log / "summary").exists() and (run.get("mode"), run.get("test")) == (mode, "")
 
 
 def own(tree: str, log: Path) -> bool:
     """Whether it is of this tree, and nothing about it was done by hand."""
     run = info(log)
     return run.get("tree") == tree and not run.get("dirty") and not run.get("by_hand")
+
+
+def failed(log: Path) -> bool:
+    return lines(log / "summary")[0].split()[1] != "0"
 
 
 def cell(mode: str, log: Path, tree: str, table: bool, collection: str = "") -> str:
@@ -44,7 +48,7 @@ def cell(mode: str, log: Path, tree: str, table: bool, collection: str = "") -> 
         count[kind] += name.startswith(collection)
     if count["F"]:
         return f"{count['F']} FAILED{foreign}"
-    if lines(log / "summary")[0].split()[1] != "0" and not blamed:
+    if failed(log) and not blamed:
         return "FAILED" + foreign
     skipped = f", {count['S']} skipped" if count["S"] else ""
     return f"{count['P']}{skipped}{foreign}" if count["P"] else "-"
@@ -65,7 +69,7 @@ def row(arch: str, compat: bool, tree: str, table: bool, with_base: bool) -> lis
 def booted(tree: str, arches: list[str]) -> str:
     logs = [(arch, BUILD / arch / "log") for arch in arches]
     green = [(arch, info(log).get("date", "")) for arch, log in logs
-             if complete("test", log) and own(tree, log) and lines(log / "summary")[0].split()[1] == "0"]
+             if complete("test", log) and own(tree, log) and not failed(log)]
     return f"{','.join(arch for arch, _ in green)},{green[-1][1]}" if green else ""
 
 
