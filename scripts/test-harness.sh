@@ -355,7 +355,7 @@ boot()
 
 	count=$((count + 1))
 	say "planted: $1"
-	PLANT=$1 LOGDIR=$out/log/planted-$1 QUIET_TIMEOUT=60 \
+	PLANT=$1 LOGDIR=$out/log/planted-$1 QUIET_TIMEOUT=60 TEST=init_ino_test \
 		"$top/scripts/boot.sh" test "$arch" >"$work/out" 2>&1 || rc=$?
 	if [ $rc != "$2" ] || ! grep -q -E "$3" "$work/out"; then
 		bad=$((bad + 1))
