@@ -71,47 +71,9 @@ build()
 	exec {lock}>&-
 }
 
-# What ARCH gave in all its runs, "result name"; flaky is what was not always the same
-merge_runs()
-{
-	awk -F'\t' -v runs="$runs" '
-		NR == FNR { if (/^flaky /) flaky[substr($0, 7)]; next }
-		n[$2]++ && is[$2] != $1 { flaky[$2] }
-		{ is[$2] = $1 }
-		END {
-			for (t in n)
-				print n[t] == runs && !(t in flaky) ? is[t] : "flaky", t
-		}' "$base_tests" "$@"
-}
-
-# What holds on all of ARCHES is one line
-merge_arches()
-{
-	awk -v arches="$ARCHES" '
-		{
-			arch = FILENAME
-			sub(/.*\//, "", arch)
-			result = $1
-			sub(/^[a-z]+ /, "")
-			is[$0, arch] = result
-			names[$0]
-		}
-		END {
-			n = split(arches, a, " ")
-			for (t in names) {
-				same = 1
-				for (i = 2; i <= n; i++)
-					same = same && is[t, a[i]] == is[t, a[1]]
-				for (i = 1; i <= (same ? 1 : n); i++)
-					if (is[t, a[i]] != "")
-						print t "\t" (same ? "*" : a[i]) " " is[t, a[i]] " " t
-			}
-		}' "$@" | LC_ALL=C sort | cut -f2
-}
-
 record()
 {
-	local runs=${RUNS:-3} run logs rc
+	local runs=${RUNS:-3} run logs=() rc
 
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
@@ -121,25 +83,22 @@ record()
 		"$top/scripts/build.sh" "$arch"
 		"$top/scripts/build.sh" --base "$arch"
 		build
-		logs=()
 		for ((run = 1; run <= runs; run++)); do
 			rc=0
-			logs+=("$out_base/log/base-selftests-$run/results")
-			KERNEL=$out_base/kernel.img LOGDIR=${logs[-1]%/*} BASE_RESULTS=/dev/null \
+			logs+=("$arch=$out_base/log/base-selftests-$run")
+			KERNEL=$out_base/kernel.img LOGDIR=${logs[-1]#*=} BASE_RESULTS=/dev/null \
 				"$top/scripts/boot.sh" base "$arch" >"$work/log" || rc=$?
 			tail -n 1 "$work/log"
 			# Not as recorded is what is expected here, and no more than that.
 			[ $rc = 0 ] || [ $rc = $EX_FAIL ] || { cat "$work/log"; exit $rc; }
 		done
-		merge_runs "${logs[@]}" >"$work/$arch"
 	done
-	# shellcheck disable=SC2086	# words
 	{
 		echo "# base $(kgit show base:Makefile | head -n 5 | awk -v ORS= '/^[A-Z]+LEVEL|^VERSION/ { print s $3; s = "." }')"
 		echo "# arches $ARCHES"
 		echo "# What the base's kernel gave, $runs boots each: architecture, result, test."
 		echo "# Written by scripts/base-selftests.sh record."
-		(cd "$work" && merge_arches $ARCHES)
+		judge merge "$base_tests" "${logs[@]}"
 	} >"$work/all"
 	mv "$work/all" "$base_results"
 	say "$base_results: $(grep -vc '^#' "$base_results") lines"

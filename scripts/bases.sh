@@ -23,27 +23,11 @@ at_hand()
 	fi
 }
 
-# booted VERSION: "arch,arch date" of the boots of build/linux as it is, if it is that
+# booted VERSION: "arch,arch,date" of the boots of build/linux as it is, if it is that
 booted()
 {
-	local a tree date='' list='' failed line
-
 	[ "$(source_version "$linux")" = "$1" ] || return 0
-	tree=$(kgit rev-parse 'HEAD^{tree}')
-	variant=
-	for a in $(arch_list); do
-		arch_load "$a"
-		[ -s "$out/log/summary" ] || continue
-		for line in "tree=$tree" mode=test test=; do
-			grep -q -x "$line" "$out/log/run" || continue 2
-		done
-		! grep -q -E '^(dirty|by_hand)=.' "$out/log/run" || continue
-		read -r _ failed _ <"$out/log/summary"
-		[ "$failed" = 0 ] || continue
-		list+=${list:+,}$a
-		date=$(sed -n 's/^date=//p' "$out/log/run")
-	done
-	[ -z "$list" ] || echo "$list,$date"
+	arch_list | xargs -n 1 | judge archs "$(kgit rev-parse 'HEAD^{tree}')" --booted
 }
 
 case ${1:-} in

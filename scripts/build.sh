@@ -48,13 +48,7 @@ done
 
 if [ -n "$base" ]; then
 	src=${src:-$build/base/linux} dir=${dir:-$out_base}
-	if [ ! -e "$src/Makefile" ]; then
-		kgit rev-parse -q --verify base >/dev/null ||
-			die $EX_BUILD "build/linux is not there: \`make tree\` first"
-		kgit worktree prune
-		run_logged "$build/log/base.log" "checking out the base" \
-			kgit worktree add --detach "$src" base || die $EX_BUILD "cannot check out the base in $src"
-	fi
+	worktree "$src" base
 fi
 src=${src:-$linux} dir=${dir:-$out}
 obj=$dir/obj log=$dir/log no32=$dir/no-selftests32

@@ -53,6 +53,12 @@ die()
 	exit "$code"
 }
 
+# judge COMMAND...: what reads logs and decides (scripts/judge/__main__.py)
+judge()
+{
+	python3 -B "$top/scripts/judge" "$@"
+}
+
 # Name the package, so that the remedy is one command.
 need()
 {
@@ -122,27 +128,36 @@ kgit()
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git -C "$linux" "$@"
 }
 
-# What the last import or export left: "sha256-of-patch commit name" per patch.
-applied=$linux/.git/nstree-applied
-
-# The commit of the last patch of that
-tree_applied()
+# worktree DIR COMMIT: a checkout of build/linux, if it is not there yet
+worktree()
 {
-	local last
-
-	last=$(tail -n 1 "$applied" 2>/dev/null | cut -d' ' -f2)
-	kgit rev-parse "${last:-base}"
+	[ ! -e "$1/Makefile" ] || return 0
+	kgit rev-parse -q --verify "$2^{commit}" >/dev/null || die $EX_BUILD "build/linux is not there: \`make tree\` first"
+	kgit worktree prune
+	run_logged "$build/log/worktree.log" "checking out $2 in ${1#"$top/"}" kgit worktree add -f --detach "$1" "$2" ||
+		die $EX_BUILD "cannot check out $2 in $1: see $build/log/worktree.log"
 }
 
-# What series and patches/ are like now: tree.sh and export.sh keep what they saw last
-# in $seen. Guards and comments, and all of series.older, export.sh takes as they are.
-seen=$linux/.git/nstree-seen
+# The last commit of build/linux, and series and patches/, as they were when they last
+# said the same. Whichever is not like that any more was changed since.
+synced=$linux/.git/nstree-synced
 
 patches_on_disk()
 {
 	series_names
 	(cd "$patches" 2>/dev/null &&
 		find . -name '*.patch' -type f -printf '%P\n' | LC_ALL=C sort | xargs -r sha256sum) || :
+}
+
+synced_now()
+{
+	{ kgit rev-parse HEAD; patches_on_disk; } >"$synced"
+}
+
+# Whether series and patches/ are as they were then
+patches_synced()
+{
+	[ "$(tail -n +2 "$synced" 2>/dev/null)" = "$(patches_on_disk)" ]
 }
 
 # The patches that series names, in its order
@@ -227,10 +242,11 @@ tree_unexported()
 {
 	[ -d "$linux/.git" ] || return 1
 	if [ -d "$linux/.git/rebase-apply" ] || [ -d "$linux/.git/rebase-merge" ]; then
-		echo "a git am or rebase is under way in build/linux"
+		echo "a git am or rebase is under way in build/linux (git -C build/linux am --abort ends it)"
 	elif [ -n "$(kgit status --porcelain)" ]; then
 		echo "build/linux has uncommitted changes"
-	elif [ "$(kgit rev-parse HEAD)" != "$(tree_applied)" ]; then
+	elif [ "$(kgit rev-parse HEAD)" != "$(kgit rev-parse base)" ] &&
+	     [ "$(kgit rev-parse HEAD)" != "$(head -n 1 "$synced" 2>/dev/null)" ]; then
 		echo "build/linux has commits that are not in patches/"
 	else
 		return 1

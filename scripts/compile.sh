@@ -121,13 +121,6 @@ of_commit()
 	return $rc
 }
 
-base_worktree()
-{
-	[ ! -e "$build/base/linux/Makefile" ] || return 0
-	kgit worktree prune
-	kgit worktree add -q --detach "$build/base/linux" base
-}
-
 # one: $arch with $config by $cc
 one()
 {
@@ -154,7 +147,7 @@ one()
 			xargs -r git -C "$linux" ls-tree --name-only base -- | sed 's/\.c$/.o/')
 		: >"$out/base.warnings"
 		if [ ${#files[@]} != 0 ]; then
-			base_worktree
+			worktree "$build/base/linux" base
 			of_commit base "$build/base/linux" "${files[@]}" || return 1
 		fi
 		# In headers, those of the series.

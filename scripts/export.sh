@@ -13,7 +13,7 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
 
-[ -f "$applied" ] || die $EX_BUILD "build/linux is not there: \`make tree\` first"
+[ -d "$linux/.git" ] || die $EX_BUILD "build/linux is not there: \`make tree\` first"
 if [ -d "$linux/.git/rebase-apply" ] || [ -d "$linux/.git/rebase-merge" ]; then
 	die $EX_BUILD "a git am or rebase is under way in build/linux: finish it first"
 fi
@@ -40,15 +40,10 @@ while read -r name form; do
 	[ "${form#-}" != "$form" ] || shared[$form]=1
 done < <(series_forms "${guards[@]}")
 
-# A patch did not apply, and now is there: what comes after it stays as it is, for make tree.
-rest=()
-if bad=$(cat "$linux/.git/nstree-failed" 2>/dev/null) &&
-   n=$(kgit rev-list --count base..HEAD) && [ "$n" -lt ${#old_names[@]} ] && [ -z "${FORCE:-}" ]; then
-	if [ "$n" = 0 ] || [ "${old_names[n - 1]}" != "${bad##*/}" ]; then
-		die $EX_BUILD "build/linux is incomplete, $bad did not apply: git am it," \
-			"or FORCE=1 to make a shorter series of it"
-	fi
-	rest=("${old_names[@]:n}")
+if [ "$(head -n 1 "$synced" 2>/dev/null)" = none ] && [ -z "${FORCE:-}" ] &&
+   [ "$(kgit rev-list --count base..HEAD)" -lt ${#old_names[@]} ]; then
+	die $EX_BUILD "build/linux is incomplete, not all patches did apply: \`make tree\`," \
+		"or FORCE=1 to make a shorter series of it"
 fi
 
 new=$(mktemp -d -p "$build")
@@ -79,10 +74,6 @@ if [ ${#names[@]} = ${#old_names[@]} ]; then
 		fi
 	done
 fi
-
-for o in "${rest[@]}"; do
-	renamed[$o]=$o
-done
 
 # All forms of what remains, under its name of now
 mapfile -t old_paths < <(cat "$older" "$series" 2>/dev/null | sed 's/[[:space:]]*#.*//; /^[[:space:]]*$/d')
@@ -211,8 +202,8 @@ same_tests()
 
 commit_tests HEAD "$new"
 
-# The copy is of that base, too, and of the whole series.
-if [ -z "$canonical" ] || [ ${#rest[@]} != 0 ]; then
+# The copy is of that base, too.
+if [ -z "$canonical" ]; then
 	same_tests() { :; }
 fi
 
@@ -230,7 +221,7 @@ fi
 
 # The copy follows the tree. Edits that were made in the copy would be lost.
 if [ -d "$top/$mirror" ] && [ -z "${FORCE:-}" ] && ! same_tests "$new"; then
-	commit_tests "$(tree_applied)" "$new/last"
+	commit_tests "$(head -n 1 "$synced" 2>/dev/null)" "$new/last"
 	same_tests "$new/last" ||
 		die $EX_BUILD "$mirror was edited here: make these edits in build/linux" \
 			"(rsync -a --delete $mirror/ build/linux/$mirror/, git commit)," \
@@ -238,8 +229,7 @@ if [ -d "$top/$mirror" ] && [ -z "${FORCE:-}" ] && ! same_tests "$new"; then
 fi
 
 # Nor are edits of patches/ and series that build/linux has not seen.
-[ -e "$seen" ] || die $EX_BUILD "\`make tree\` first: it is not known which patches/ build/linux was made of"
-if [ -z "${FORCE:-}" ] && ! patches_on_disk | diff "$seen" - >"$new/edits"; then
+if [ -z "${FORCE:-}" ] && ! diff <(tail -n +2 "$synced") <(patches_on_disk) >"$new/edits" 2>&1; then
 	sed 's/^/  | /' "$new/edits" >&2
 	die $EX_BUILD "series or patches/ are not what build/linux was made of, see above: git am the edits" \
 		"there and take them back here, or FORCE=1 to overwrite them"
@@ -247,26 +237,14 @@ fi
 
 mkdir -p "$patches" "$top/$mirror"
 # What is not of the series is not ours to remove.
-{ [ ${#old_paths[@]} = 0 ] || printf '%s\n' "${old_paths[@]}"; cut -d' ' -f3- "$applied"; } | sort -u | while read -r path; do
+for path in "${old_paths[@]}"; do
 	[ -e "$new/patches/$path" ] || [ ! -f "$patches/$path" ] || { rm "$patches/$path" && echo "del. $path"; }
 done
 rsync -rc --out-format='%o %n' "$new/patches/" "$patches/"
 rsync -c "$new/series" "$series"
 [ ! -e "$older" ] || rsync -c "$new/series.older" "$older"
-[ -z "$canonical" ] || [ ${#rest[@]} != 0 ] ||
+[ -z "$canonical" ] ||
 	rsync -rpc --delete "$new/$mirror/" "$top/$mirror/"
 
-# From here on this is what build/linux was made from.
-rm -f "$linux/.git/nstree-failed"
-patches_on_disk >"$seen"
-mapfile -t guards < <(guards_in "$linux" base)
-mapfile -t commits < <(kgit rev-list --reverse base..HEAD)
-n=0
-while read -r name form; do
-	[ $n -lt ${#commits[@]} ] || break
-	sum=-$name
-	[ "${form#-}" != "$form" ] || sum=$(sha256sum <"$patches/$form" | cut -d' ' -f1)
-	echo "$sum ${commits[n]} $name"
-	n=$((n + 1))
-done < <(series_forms "${guards[@]}") >"$applied"
-say "series: $n patches${rest[*]:+, and ${#rest[@]} that \`make tree\` is to apply}"
+synced_now
+say "series: ${#names[@]} patches"

@@ -81,7 +81,7 @@ step bench "$top/scripts/bench.sh"
 {
 	# Everything up to the first line of the table is text that stays.
 	sed '/^Base /,$d' "$top/RESULTS.md"
-	echo "Base $(source_version "$linux"), $(grep -vc "^-" "$applied") patches," \
+	echo "Base $(source_version "$linux"), $(kgit rev-list --count base..HEAD) patches," \
 		"commit $(git -C "$top" rev-parse --short=12 HEAD), $(date +%F):"
 	echo
 	"$top/scripts/archs.sh" --table || :

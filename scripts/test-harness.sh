@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests of the harness itself. Defects are planted in recordings of a good boot
-# (scripts/testdata/), and report.sh must turn red with the right code; the good
-# one must be green. And the scripts are run on a tree where a file is the kernel and
-# a script is qemu. Takes some seconds; needs gcc and no kernel.
+# Tests of the harness itself. What judges has a table of defects, planted in recordings
+# of a good boot (scripts/testdata/recordings, scripts/judge/test_judge.py). And the
+# scripts are run on a tree where a file is the kernel and a script is qemu. Takes some
+# seconds; needs gcc and no kernel.
 #
 # test-harness.sh --boot ARCH: the same with real boots of what is built, where init
 # misbehaves on purpose (PLANT=).
@@ -17,299 +17,6 @@ nonce=00c0ffee00c0ffee
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 count=0 bad=0
-
-# The good recording, to plant something in: $ktap, $console and $run.
-fresh()
-{
-	log=$work/$((count + 1))
-	mkdir -p "$log"
-	ktap=$log/report.ktap console=$log/console.log run=$log/run
-	cp "$data/good.ktap" "$ktap"
-	sed 's/$/\r/' "$data/good.console" >"$console"
-	printf '%s\n' arch=recorded mode=test nonce=$nonce status=exit=0 seconds=1 >"$run"
-	echo 'qemu-system-none -M none' >"$log/qemu-cmd"
-}
-
-# The same as a recording of the base's own tests, and in $record what the base gave
-fresh_base()
-{
-	fresh
-	sed -i 's/^mode=.*/mode=base/' "$run"
-	record=$log/record
-	export BASE_RESULTS=$record
-	cat >"$record" <<-END
-		# base 6.18.0
-		* pass namespaces:one_test
-		* pass namespaces:one_test:global.first
-		* pass namespaces:one_test:global.second
-		* pass namespaces:two_test
-		* pass namespaces:two_test:fixture.variant.third
-		recorded pass namespaces32:one_test
-		other fail namespaces32:one_test
-		* pass namespaces32:one_test:global.first
-		* pass namespaces32:one_test:global.second
-	END
-}
-
-# Its second program fails, with a message.
-plant_failure()
-{
-	sed -i 's/^  ok 1 fixture/  # two_test.c:9: Expected 1 == 2\n  not ok 1 fixture/
-		s/^ok 2 .*/not ok 2 namespaces:two_test # exit=1/' "$ktap"
-}
-
-# check CODE "passed failed skipped" REGEX WHAT: REGEX is for report.sh's output
-check()
-{
-	local want=$1 sum=$2 regex=$3 what=$4 rc=0 why=
-
-	count=$((count + 1))
-	"$top/scripts/report.sh" "$log" >"$log/out" 2>&1 || rc=$?
-	[ $rc = "$want" ] || why="code $rc instead of $want"
-	[ -z "$sum" ] || [ "$(cat "$log/summary" 2>/dev/null)" = "$sum" ] ||
-		why+=" counted '$(cat "$log/summary" 2>/dev/null)' instead of '$sum'"
-	grep -q -E -e "$regex" "$log/out" || why+=" no /$regex/ in the output"
-	[ "$rc" = 0 ] || [ "$rc" = $EX_BUILD ] || grep -q -x 'qemu-system-none -M none' "$log/out" ||
-		why+=" no qemu command in the output"
-	[ -n "$why" ] || return 0
-	bad=$((bad + 1))
-	echo "not ok: $what:$why"
-	sed 's/^/  | /' "$log/out"
-}
-
-recorded()
-{
-	local line
-
-	fresh
-	check $EX_PASS '5 0 0' 'recorded: PASS' 'a good recording'
-
-	# The console
-	while read -r line; do
-		fresh
-		sed -i "6i [    1.800000] $line"$'\r' "$console"
-		check $EX_SPLAT '5 1 0' 'recorded: SPLAT' "on the console: $line"
-	done < <(grep -v '^#' "$data/splats")
-
-	# Where allocations are made to fail, vmalloc() says so, at length.
-	fresh
-	sed -i '6i x: vmalloc error: size 1, vm_struct allocation failed\nCall trace:\nMem-Info:' "$console"
-	check $EX_SPLAT '5 1 0' 'SPLAT: Call trace' 'an allocation that fails'
-	echo variant=debug >>"$run"
-	check $EX_PASS '5 0 0' 'PASS' 'an allocation that fails, with DEBUG=1'
-	sed -i '6s/vm_struct allocation failed/failed to allocated page array size 1/' "$console"
-	check $EX_PASS '5 0 0' 'PASS' 'another one that fails'
-	sed -i '9i WARNING: CPU: 0' "$console"
-	check $EX_SPLAT '5 1 0' 'SPLAT: WARNING' 'a warning after that'
-	sed -i '8i WARNING: CPU: 1' "$console"
-	check $EX_SPLAT '5 1 0' 'SPLAT: WARNING: CPU: 1' 'a warning in the middle of it'
-	fresh
-	echo variant=debug >>"$run"
-	sed -i '6i x: vmalloc error: size 1, vm_struct allocation failed\nWARNING: CPU: 0' "$console"
-	check $EX_SPLAT '5 1 0' 'SPLAT: WARNING' 'an allocation that fails and is not told to the end'
-	sed -i '7c Call trace:' "$console"
-	seq -f 'line %g' 160 | sed -i '7r /dev/stdin' "$console"
-	sed -i '167a Mem-Info:' "$console"
-	check $EX_SPLAT '5 1 0' 'SPLAT: Call trace' 'an end that belongs to something else'
-	fresh
-	sed -i '/init: end/,$d' "$console"
-	printf '%s\r\n' '[    2.0] Kernel panic - not syncing: Attempted to kill init!' >>"$console"
-	sed -i '/^# namespaces:two_test/,$d' "$ktap"
-	check $EX_SPLAT '2 1 0' 'Kernel panic' 'a panic, which -no-reboot turns into status 0'
-
-	fresh
-	: >"$console"
-	check $EX_LOST '5 1 0' 'console' 'an empty console'
-	fresh
-	sed -i '/init: end/d' "$console"
-	check $EX_LOST '5 1 0' 'console' 'a console that stopped early'
-
-	# How the guest ends
-	fresh
-	sed -i '/^  ok 1 fixture/,$d' "$ktap"
-	check $EX_LOST '2 1 0' 'namespaces:two_test was running' 'power-off in the middle, status 0'
-	fresh
-	sed -i '/^# end/d' "$ktap"
-	check $EX_LOST '5 1 0' 'no end line' 'no end line'
-	fresh
-	sed -i 's/^# end .*/# end 1111111111111111/' "$ktap"
-	check $EX_LOST '5 1 0' 'nonce 1111111111111111' 'the end line of another boot'
-	fresh
-	sed -i 's/^# end .*/# end/' "$ktap"
-	check $EX_LOST '5 1 0' 'LOST' 'an end line without a nonce'
-	fresh
-	: >"$ktap"
-	check $EX_LOST '0 1 0' 'LOST' 'an empty report'
-	fresh
-	sed -i 's/^status=.*/status=exit=1/' "$run"
-	check $EX_LOST '5 1 0' 'qemu: exit=1' 'qemu failed'
-	fresh
-	sed -i '/^status=/d' "$run"
-	check $EX_LOST '5 1 0' 'qemu: unknown' 'nobody knows how qemu ended'
-	fresh
-	sed -i 's/^status=.*/status=timeout: neither console nor report grew/' "$run"
-	sed -i '/^  ok 1 fixture/,$d' "$ktap"
-	check $EX_TIMEOUT '2 1 0' 'neither console nor report' 'a hang'
-	fresh
-	sed -i 's/^status=.*/status=timeout: still running/' "$run"
-	check $EX_TIMEOUT '5 1 0' 'still running' 'a time-out after the end line'
-	fresh
-	sed -i 's/^status=.*/status=timeout: quiet/' "$run"
-	sed -i "6i INFO: task x:7 blocked for more than 120 seconds." "$console"
-	check $EX_SPLAT '5 1 0' 'blocked for more' 'a hang with a cause'
-
-	# Health
-	fresh
-	sed -i 's/^# health ok/# health: the kernel is tainted: 512/' "$ktap"
-	check $EX_SPLAT '5 1 0' 'tainted: 512' 'a tainted kernel'
-	fresh
-	sed -i '/^# health ok/d' "$ktap"
-	check $EX_SPLAT '5 1 0' 'no health line' 'no health line'
-
-	# The results
-	fresh
-	plant_failure
-	check $EX_FAIL '4 1 0' 'Expected 1 == 2' 'a failing test, with its message'
-	check $EX_FAIL '4 1 0' '^not ok namespaces:two_test:fixture.variant.third' 'its name'
-	fresh
-	seq 1800 | sed 's/.*/  not ok & fixture.a_case_with_a_name_of_some_length_so_that_a_pipe_is_full_&/' |
-		sed -i -e '/^  ok 1 fixture/{r /dev/stdin' -e 'd}' "$ktap"
-	sed -i 's/^ok 2 .*/not ok 2 namespaces:two_test # exit=1/; /^# health/i # more' "$ktap"
-	check $EX_FAIL '4 1800 0' 'FAIL \(4 passed, 1800 failed' 'more failures than are shown'
-	sed -i '6i WARNING: CPU: 0' "$console"
-	check $EX_SPLAT '4 1800 0' '^--- the first splat' 'the same, with a splat'
-	fresh
-	sed -i 's/^  ok 1 fixture/  not ok 1 fixture/' "$ktap"
-	check $EX_FAIL '4 1 0' 'not ok namespaces:two_test:' 'a failed case in a program that is ok'
-	fresh
-	sed -i 's/^ok 2 .*/not ok 2 namespaces:two_test # signal=11 (Segmentation fault)/' "$ktap"
-	check $EX_FAIL '5 1 0' 'signal=11' 'a program that crashes after its cases'
-	fresh
-	sed -i '/^  ok 1 fixture/d
-		s/^ok 2 .*/not ok 2 namespaces:two_test # TIMEOUT 45 seconds/' "$ktap"
-	check $EX_FAIL '4 1 0' 'TIMEOUT 45' 'a program that hangs'
-	fresh
-	sed -i '0,/^  ok 2 global.second/{/^  ok 2 global.second/d}' "$ktap"
-	check $EX_FAIL '4 1 0' '1 results of 2 planned' 'a program with fewer cases than planned'
-	fresh
-	sed -i '/^  1\.\.1/d' "$ktap"
-	check $EX_FAIL '5 1 0' 'no plan' 'a program without a plan'
-	fresh
-	sed -i '/^  1\.\.1/d; /^  ok 1 fixture/d' "$ktap"
-	check $EX_FAIL '4 1 0' 'not ok namespaces:two_test' 'a program without a case'
-	fresh
-	sed -i '/^# namespaces32/,/^ok 3/d' "$ktap"
-	check $EX_FAIL '3 1 0' '2 results of 3 planned' 'fewer programs than planned'
-	fresh
-	sed -i '/^1\.\.3/d' "$ktap"
-	check $EX_FAIL '5 1 0' 'no plan' 'a report without a plan'
-	fresh
-	sed -i '/^# namespaces:/,/^ok 3/d; s/^1\.\.3/1..0/' "$ktap"
-	check $EX_FAIL '0 1 0' '0 results of 0 planned' 'a plan of nothing'
-	fresh
-	sed -i '1d' "$ktap"
-	check $EX_FAIL '' 'malformed' 'a report without its head'
-	fresh
-	sed -i 's/^ok 3/ok 4/' "$ktap"
-	check $EX_FAIL '5 1 0' 'another number' 'results out of order'
-	fresh
-	echo 'ok 4 namespaces:late' >>"$ktap"
-	check $EX_FAIL '5 1 0' 'after the end line' 'something after the end'
-
-	# Skips
-	fresh
-	sed -i 's/^  ok 1 fixture.*/& # SKIP no listns/' "$ktap"
-	check $EX_FAIL '4 1 0' 'not ok .*third.*allowed-skips.*no listns' 'a case that may not be skipped'
-	fresh
-	sed -i '/^  1\.\.1/d; /^  ok 1 fixture/d; s/^ok 2.*/& # SKIP no NS_GET_ID/' "$ktap"
-	check $EX_FAIL '4 1 0' 'not ok namespaces:two_test.*NS_GET_ID' 'a program that may not be skipped'
-	echo 'namespaces:two_test:fixture.variant.third because' >"$work/skips"
-	fresh
-	sed -i 's/^  ok 1 fixture.*/& # SKIP not here/' "$ktap"
-	ALLOWED_SKIPS=$work/skips check $EX_PASS '4 0 1' 'skipped: .*third: not here' 'a skip that is allowed'
-	echo 'namespaces:two_test because' >"$work/skips.all"
-	ALLOWED_SKIPS=$work/skips.all check $EX_PASS '4 0 1' 'skipped: .*third: not here' 'a case of a program that may be skipped'
-	sed -i 's/^/!/' "$work/skips"
-	ALLOWED_SKIPS=$work/skips check $EX_PASS '4 0 1' 'skipped: .*third: not here' 'a skip that is allowed without DEBUG=1'
-	echo variant=debug >>"$run"
-	ALLOWED_SKIPS=$work/skips check $EX_FAIL '4 1 0' 'third.*allowed-skips' 'the same skip with DEBUG=1'
-	echo lacks='t here' >>"$run"
-	ALLOWED_SKIPS=$work/skips check $EX_PASS '4 0 1' 'skipped: .*third: not here' 'what an architecture lacks'
-
-	# A soak: only how each round ended
-	fresh
-	sed -i 's/^mode=.*/mode=soak/' "$run"
-	sed -i '/^  /d' "$ktap"
-	check $EX_PASS '3 0 0' 'PASS' 'a soak'
-	sed -i 's/^ok 2.*/& # SKIP no listns/' "$ktap"
-	check $EX_FAIL '2 1 0' 'not ok namespaces:two_test .*no listns' 'a soak that skips every case'
-	echo 'namespaces:two_test because' >"$work/skips"
-	ALLOWED_SKIPS=$work/skips check $EX_FAIL '2 1 0' 'nothing was repeated' 'the same, where it may be skipped'
-
-	# The base's own tests
-	fresh_base
-	check $EX_PASS '8 0 0' ' 0 do not pass on the base' 'results as recorded of the base'
-	fresh_base
-	plant_failure
-	check $EX_FAIL '6 2 0' 'not ok .*third .*the base passes it: fail' 'a failure where the base passes'
-	check $EX_FAIL '6 2 0' 'Expected 1 == 2' 'its message'
-	fresh_base
-	sed -i 's/^  ok 1 fixture.*/& # SKIP not here/' "$ktap"
-	check $EX_FAIL '7 1 0' 'not ok .*third .*the base passes it: skip' 'a skip where the base passes'
-	fresh_base
-	sed -i '/^  ok 1 fixture/d' "$ktap"
-	check $EX_FAIL '7 1 0' 'not ok .*third .*lost' 'a lost case'
-	fresh_base
-	sed -i '/^# namespaces32/,/^ok 3/d; s/^1\.\.3/1..2/' "$ktap"
-	check $EX_FAIL '5 3 0' 'not ok namespaces32:one_test .*lost' 'a lost program'
-	fresh_base
-	sed -i '/^  1\.\.1/d; /^  ok 1 fixture/d; s/^ok 2 .*/not ok 2 namespaces:two_test # signal=11/' "$ktap"
-	sed -i '/third$/d' "$record"
-	check $EX_FAIL '6 1 0' 'not ok namespaces:two_test .*signal=11' 'a program without TAP that crashes'
-	fresh_base
-	plant_failure
-	sed -i '/two_test/s/pass/fail/' "$record"
-	check $EX_PASS '6 0 0' ' 2 do not pass on the base' 'a failure of the base itself'
-	fresh_base
-	sed -i '/two_test/s/pass/fail/' "$record"
-	check $EX_PASS '6 0 0' 'changed: .*third: fail on the base, pass here' 'a test that passes now'
-	fresh_base
-	plant_failure
-	sed -i '/two_test/s/pass/flaky/' "$record"
-	check $EX_PASS '6 0 0' ' 2 do not pass' 'a failure of a flaky test'
-	fresh_base
-	plant_failure
-	sed -i '/two_test/s/pass/skip/' "$record"
-	check $EX_FAIL '6 2 0' 'not ok .*third .*the base skips it' 'a failure where the base skips'
-	fresh_base
-	plant_failure
-	sed -i '/third$/d' "$record"
-	check $EX_FAIL '6 2 0' 'not ok .*third .*not in the record' 'a failure that nothing is recorded of'
-	fresh_base
-	: >"$record"
-	check $EX_FAIL '0 1 0' 'nothing was tested' 'an empty record'
-	fresh_base
-	rm "$record"
-	check $EX_BUILD '' 'base-selftests.sh record' 'no record'
-	fresh_base
-	sed -i '/^# namespaces:two/,/^ok 3/d; s/^1\.\.3/1..1/' "$ktap"
-	echo test=namespaces:one_test >>"$run"
-	check $EX_PASS '3 0 0' 'PASS' 'one program only, as asked for'
-	fresh_base
-	sed -i "6i WARNING: CPU: 0" "$console"
-	check $EX_SPLAT '8 1 0' 'SPLAT' 'a splat under the tests of the base'
-	unset BASE_RESULTS
-
-	# What report.sh is given
-	fresh
-	sed -i '/^nonce=/d' "$run"
-	count=$((count + 1))
-	"$top/scripts/report.sh" "$log" >"$log/out" 2>&1 && {
-		bad=$((bad + 1))
-		echo "not ok: a log without a nonce passes"
-	}
-	return 0
-}
 
 # A tree with the architecture "fake": its kernel is a file, and its qemu a script that
 # plays the good recording, or sends the signal $FAKE_SIGNAL to boot.sh and hangs.
@@ -352,10 +59,18 @@ fake_tree()
 	chmod +x "$fake/qemu"
 	: >"$out/kernel.img"
 	echo tree=x >"$out/built"
-	git init -q "$fake/build/linux"
 	: >"$fake/build/linux/file"
-	git -C "$fake/build/linux" add file
-	git -C "$fake/build/linux" -c user.name=x -c user.email=x commit -q --no-verify -m x
+	git_of "$fake/build/linux" x
+}
+
+# git_of DIR MESSAGE: a repository of what is there
+git_of()
+{
+	git init -q -b main "$1"
+	git -C "$1" config user.name x
+	git -C "$1" config user.email x@y
+	git -C "$1" add -A
+	git -C "$1" commit -q --no-verify -m "$2"
 }
 
 # fake CODE REGEX WHAT COMMAND...: the command, in that tree
@@ -394,17 +109,14 @@ scripts_on_fakes()
 	done
 
 	# What is known of a boot later, and where
-	fake 0 "^tree=x" 'the tree that was built' cat "$out/log/run"
 	fake 1 '' 'nothing that is not so' grep -E '^(dirty|by_hand)=' "$out/log/run"
-	fake 0 "$out/log/initramfs.cpio.gz" 'the initramfs beside the log' cat "$out/log/qemu-cmd"
 	TEST=one_test fake 0 '^fake.*: 5 passed' 'one program' scripts/test.sh --no-build
 	TEST=one_test fake 0 'PASS' 'a soak' scripts/boot.sh soak fake
 	fake 0 'PASS' 'a list of namespaces' scripts/boot.sh run fake
-	fake 0 '^test=$' 'the log of the complete run' cat "$out/log/run"
-	fake 0 '5 0 0' 'its sum' cat "$out/log/summary"
-	fake 0 '^test=one_test$' 'the log of one program' cat "$out/log/one/run"
-	fake 0 '^mode=soak$' 'the log of a soak' cat "$out/log/soak/run"
-	fake 0 '^mode=run$' 'the log of a list' cat "$out/log/list/run"
+	for s in 'run ^tree=x' 'run ^test=$' 'summary 5.0.0' "qemu-cmd $out/log/initramfs.cpio.gz" \
+		 'one/run ^test=one_test$' 'soak/run ^mode=soak$' 'list/run ^mode=run$'; do
+		fake 0 "${s#* }" "${s#* } in ${s%% *}" cat "$out/log/${s%% *}"
+	done
 	printf 'tree=y\ndirty=yes\n' >"$out/built"
 	APPEND=a=b SMP=1 fake 0 '^fake.*, with APPEND=a=b, with SMP=1: 5 passed' 'words for the kernel' scripts/test.sh --no-build
 	fake 0 'tree=y dirty=yes by_hand=APPEND=a=b by_hand=SMP=1' 'an edited tree, and words for the kernel' \
@@ -425,7 +137,7 @@ scripts_on_fakes()
 	fake 2 'one of fake' 'two architectures in one boot' scripts/boot.sh test fake fake
 
 	# The base's tests, which are red on the first boots
-	(fresh_base && sed '1s/.*/# base \n# arches fake/' "$record") >"$fake/configs/base-selftests.results"
+	sed '1s/.*/# base \n# arches fake/' "$data/good.results" >"$fake/configs/base-selftests.results"
 	cp -r "$out/selftests" "$out/base-selftests"
 	for s in '0 base.s tests: 7 passed' '1 base.s tests, boot 2 after namespaces:two_test:.*: 7 passed' \
 		 '2 base.s tests, boot 2 .*, boot 3 after .*: 7 passed'; do
@@ -469,15 +181,12 @@ fake_series()
 	kernel=$fake/build/linux
 	rm -rf "$kernel"
 	mkdir -p "$kernel"
-	git init -q -b main "$kernel"
-	git -C "$kernel" config user.name x
-	git -C "$kernel" config user.email x@y
 	IFS=. read -r major minor point <<<"$v"
 	printf '%s = %s\n' VERSION "$major" PATCHLEVEL "$minor" SUBLEVEL "$point" >"$kernel/Makefile"
-	edit base
+	echo base >"$kernel/file"
+	git_of "$kernel" base
 	git -C "$kernel" tag base
 	echo "$v" >"$kernel/.git/nstree-origin"
-	: >"$kernel/.git/nstree-applied"
 }
 
 # edit WORD: a commit that adds it
@@ -494,8 +203,10 @@ patches_and_tree()
 
 	fake_tree
 	fake_series
+	mv "$kernel" "$fake/none"
 	fake $EX_BUILD 'make tree.* first' 'an export before there is a tree' scripts/export.sh
-	fake 0 'up to date: base and 0 patches' 'a tree without patches' scripts/tree.sh
+	mv "$fake/none" "$kernel"
+	fake 0 'base and 0 patches' 'a tree without patches' scripts/tree.sh
 	edit one
 	edit two
 	fake 0 'series: 2 patches' 'an export' scripts/export.sh
@@ -514,7 +225,7 @@ patches_and_tree()
 	fake $EX_BUILD 'git am the edits' 'an export over edits of patches/' scripts/export.sh
 	fake $EX_BUILD 'changed, but.*has commits' 'edits over what is not exported' scripts/tree.sh
 	git -C "$kernel" reset -q --hard HEAD~1
-	fake 0 '1 patches; 1 applied now' 'edits that are applied' scripts/tree.sh
+	fake 0 'base and 1 patches' 'edits that are applied' scripts/tree.sh
 	fake 0 '^uno$' 'what they say' cat build/linux/file
 	fake 0 'series: 1 patches' 'and exported' scripts/export.sh
 
@@ -522,7 +233,12 @@ patches_and_tree()
 	sed 's/^ base/ bass/; s/^+uno/+due/' "$fake/patches/0001-one.patch" >"$fake/patches/0002-bad.patch"
 	echo 0002-bad.patch >>"$fake/series"
 	fake $EX_BUILD '0002-bad.patch does not apply' 'a patch that does not apply' scripts/tree.sh
-	fake $EX_BUILD 'incomplete, 0002-bad.patch' 'an export of what is left' scripts/export.sh
+	fake $EX_BUILD 'am .*under way' 'an export in the middle of it' scripts/export.sh
+	fake $EX_BUILD 'am .*under way' 'and a tree' scripts/tree.sh
+	git -C "$kernel" am --quit
+	fake $EX_BUILD 'is incomplete' 'an export of what is left' scripts/export.sh
+	fake $EX_BUILD 'commits that are not in patches' 'a tree of what is left' scripts/tree.sh
+	git -C "$kernel" reset -q --hard base
 	cp "$fake/patches/0001-one.patch" "$fake/patches/0002-bad.patch"
 	fake $EX_BUILD '0002-bad.patch is already applied' 'one that is applied already' scripts/tree.sh
 	echo 0003-none.patch >>"$fake/series"
@@ -549,13 +265,9 @@ forms_and_bases()
 
 	newer=$fake/newer
 	mkdir "$newer"
-	git init -q -b main "$newer"
-	git -C "$newer" config user.name x
-	git -C "$newer" config user.email x@y
 	sed 's/^SUBLEVEL.*/SUBLEVEL = 999/' "$kernel/Makefile" >"$newer/Makefile"
 	printf '%s\n' base a b c new >"$newer/file"
-	git -C "$newer" add -A
-	git -C "$newer" commit -q --no-verify -m 'newer than others'
+	git_of "$newer" 'newer than others'
 	echo work >>"$newer/file"
 	fake $EX_FAIL 'file: what changed it last' 'a patch that does not fit' scripts/am.sh newer
 	fake $EX_FAIL 'newer than others' 'by whom' scripts/am.sh newer
@@ -572,7 +284,7 @@ forms_and_bases()
 
 		older/0001-one.patch	#-new
 	END
-	fake 0 'up to date: base and 2' 'the older form where it was made' scripts/tree.sh
+	fake 0 'linux: base and 2' 'the older form where it was made' scripts/tree.sh
 	fake 0 '' 'an export that renames nothing' scripts/export.sh
 	fake 0 '#-new #=[0-9a-f]{8}:' 'what belongs together' cat series.older
 	fake 0 'branch nstree, 2 patches' 'a form for each' scripts/am.sh newer
@@ -597,14 +309,15 @@ forms_and_bases()
 	mv "$kernel" "$fake/older-linux"
 	sed -i 's/^ new$/ odd/' "$fake/patches/0001-one.patch"
 	fake $EX_BUILD '0001-one.patch does not apply' 'a form that does not fit' env KSRC=newer scripts/tree.sh
-	fake $EX_BUILD 'incomplete, 0001-one.patch' 'an export before it is mended' scripts/export.sh
-	printf '%s\n' x y z >>"$kernel/file"
-	edit one
-	fake $EX_BUILD 'one.patch: its message is' 'another date' scripts/export.sh
-	GIT_AUTHOR_DATE=$(git -C "$fake/older-linux" log -1 --format=%ad HEAD~1) \
-		git -C "$kernel" commit -q --amend --no-edit --reset-author
-	fake 0 '1 patches, and 1 that .make tree. is' 'an export of what is there' scripts/export.sh
-	fake 0 '2 patches; 1 applied now' 'and of the rest' scripts/tree.sh
+	fake $EX_BUILD 'am .*under way' 'an export before it is mended' scripts/export.sh
+	printf '%s\n' x y z one >>"$kernel/file"
+	git -C "$kernel" add file
+	fake 0 '' 'what is mended, and the rest' git -C "$kernel" am --continue --empty=keep
+	git -C "$kernel" commit -q --amend -m 'two and more'
+	fake $EX_BUILD 'two-and-more.patch: its message is' 'another message' scripts/export.sh
+	git -C "$kernel" reset -q --hard 'HEAD@{1}'
+	fake 0 'series: 2 patches' 'an export of what is there' scripts/export.sh
+	fake 0 'up to date: base and 2' 'which is what there is' scripts/tree.sh
 	fake 0 '' 'both' scripts/export.sh --check
 	rm -rf "$kernel"
 	mv "$fake/older-linux" "$kernel"
@@ -642,7 +355,7 @@ boot()
 
 	count=$((count + 1))
 	say "planted: $1"
-	PLANT=$1 LOGDIR=$out/log/planted-$1 QUIET_TIMEOUT=60 \
+	PLANT=$1 LOGDIR=$out/log/planted-$1 QUIET_TIMEOUT=60 TEST=init_ino_test \
 		"$top/scripts/boot.sh" test "$arch" >"$work/out" 2>&1 || rc=$?
 	if [ $rc != "$2" ] || ! grep -q -E "$3" "$work/out"; then
 		bad=$((bad + 1))
@@ -653,7 +366,10 @@ boot()
 
 case ${1:-} in
 '')
-	recorded
+	python3 -B -m unittest discover -q -s "$top/scripts/judge" -p 'test_*.py' >"$work/out" 2>&1 || {
+		cat "$work/out"
+		die $EX_FAIL "tests of what judges failed"
+	}
 	scripts_on_fakes
 	patches_and_tree
 	forms_and_bases

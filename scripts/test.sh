@@ -54,6 +54,15 @@ base_fits()
 	return 1
 }
 
+# without WHAT WHY: a boot lacks it
+without()
+{
+	what+=", without $1"
+	[ $rc = 0 ] && [ "${STRICT:-0}" != 0 ] || return 0
+	say "$arch: STRICT=1, and $2"
+	rc=$EX_FAIL
+}
+
 build_first=1
 case ${1:-} in
 '')		;;
@@ -102,19 +111,10 @@ for arch in $ARCHES; do
 			rc=$EX_LOST
 		fi
 		if [ "$mode" = test ] && [ -n "$compat_cc" ] && [ -e "$out/no-selftests32" ]; then
-			what+=", without 32-bit programs"
-			if [ $rc = 0 ] && [ "${STRICT:-0}" != 0 ]; then
-				say "$arch: STRICT=1, and no 32-bit programs: run \`make deps\` as root, it installs ${packages_optional[*]}"
-				rc=$EX_FAIL
-			fi
+			without "32-bit programs" \
+				"no 32-bit programs: run \`make deps\` as root, it installs ${packages_optional[*]}"
 		fi
-		if [ -n "$missing_base" ]; then
-			what+=", without the base's tests"
-			if [ $rc = 0 ] && [ "${STRICT:-0}" != 0 ]; then
-				say "$arch: STRICT=1, and the base's tests cannot be compared: $missing_base"
-				rc=$EX_FAIL
-			fi
-		fi
+		[ -z "$missing_base" ] || without "the base's tests" "the base's tests cannot be compared: $missing_base"
 		for v in "${by_hand[@]}"; do
 			[ -z "${!v:-}" ] || what+=", with $v=${!v}"
 		done

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # tree.sh: make build/linux a git tree of the base plus the series, each patch a
-# commit. Does nothing if it is that already; applies only what changed otherwise.
+# commit. Does nothing if it is that already. A patch that does not apply leaves git am in
+# the middle of it, as it would anywhere.
 #
 # tree.sh clean: remove build/
 #
@@ -78,72 +79,54 @@ if [ "$have" != "$want" ]; then
 	rm -rf "$linux" "$build/base/linux" "$build/each/linux"
 	mv "$build/linux.new" "$linux"
 	echo "$want" >"$origin"
-	: >"$applied"
 fi
 
 # Who commits: as in this repository, so that work on the tree is by the same person.
 name=$(git -C "$top" config user.name) && kgit config user.name "$name" || name=nstree
 email=$(git -C "$top" config user.email) && kgit config user.email "$email" || email=nstree@localhost
 
-# The series as it is on disk, in the forms that this base asks for: "sha256 file" per
-# patch. What is not for this base has "-" and its name for a checksum and is an empty
-# commit, so that a patch has the same place on every base.
+# Nothing is to be applied if they say the same.
+patches_synced ||
+	[ "$(kgit rev-parse HEAD)" = "$(kgit rev-parse base)" ] || [ -n "$(kgit status --porcelain)" ] ||
+	! "$top/scripts/export.sh" --check >/dev/null 2>&1 || synced_now
+
+# The series in the forms that this base asks for. What is not for it is an empty commit,
+# so that a patch has the same place on every base.
 mapfile -t guards < <(guards_in "$linux" base)
-wanted=() forms=() sums=()
+todo=() n=0
 while read -r p form; do
-	wanted+=("$p")
-	if [ "${form#-}" = "$form" ]; then
-		[ -f "$patches/$form" ] || die $EX_BUILD "series names $form, which is not in patches/"
-		sums+=("$(sha256sum <"$patches/$form" | cut -d' ' -f1)")
-		forms+=("$patches/$form")
-	else
-		other=$(find "$patches" -name "$p" | head -n 1)
-		[ -n "$other" ] || die $EX_BUILD "series names $p, which is not in patches/"
-		sums+=("-$p")
+	file=$patches/$form
+	[ "${form#-}" = "$form" ] || file=$(find "$patches" -name "$p" | head -n 1)
+	[ -f "$file" ] || die $EX_BUILD "series names $p, which is not in patches/"
+	if [ "${form#-}" != "$form" ]; then
 		mkdir -p "$build/empty"
-		sed '/^diff --git /,$d' "$other" >"$build/empty/$p"
-		forms+=("$build/empty/$p")
+		sed '/^diff --git /,$d' "$file" >"$build/empty/$p"
+		file=$build/empty/$p
+		n=$((n + 1))
 	fi
+	todo+=("$file")
 done < <(series_forms "${guards[@]}")
-mapfile -t old <"$applied"
+what="base and ${#todo[@]} patches"
+[ $n = 0 ] || what+=", $n of them not for this one"
 
-on_disk=$(patches_on_disk)
-record_seen()
-{
-	printf '%s' "${on_disk:+$on_disk$'\n'}" >"$seen"
-}
-
-n=0
-for sum in "${sums[@]}"; do
-	[ "${sum#-}" = "$sum" ] || n=$((n + 1))
-done
-empty=
-[ $n = 0 ] || empty=", $n of them not for this one"
-
-keep=0 commit=$(kgit rev-parse base)
-while [ $keep -lt ${#wanted[@]} ] && [ $keep -lt ${#old[@]} ] &&
-      [ "${sums[keep]}" = "${old[keep]%% *}" ]; do
-	read -r _ commit _ <<<"${old[keep]}"
-	keep=$((keep + 1))
-done
-
-if [ $keep = ${#wanted[@]} ] && [ $keep = ${#old[@]} ] && [ ! -e "$linux/.git/nstree-failed" ]; then
-	if why=$(tree_unexported); then
+why=$(tree_unexported) || why=
+if [ "$(head -n 1 "$synced" 2>/dev/null)" = none ]; then
+	[ -z "$why" ] || die $EX_BUILD "not all patches did apply, and $why: $remedy"
+elif patches_synced; then
+	if [ -n "$why" ]; then
 		say "note: $why; left as it is"
 	else
-		say "build/linux is up to date: base and ${#wanted[@]} patches$empty"
+		say "build/linux is up to date: $what"
 	fi
-	record_seen
 	exit
 fi
-
-! why=$(tree_unexported) || die $EX_BUILD "series or patches/ changed, but $why: $remedy"
+[ -z "$why" ] || die $EX_BUILD "series or patches/ changed, but $why: $remedy"
 
 # What git writes again with the content that it had keeps its time, or an edit of
-# one patch would rebuild all that the patches after it touch.
+# one patch would rebuild all that the others touch.
 before=$(kgit rev-parse HEAD)
 times=$build/.tree.times
-kgit diff --name-only --diff-filter=d "$commit" "$before" |
+kgit diff --name-only --diff-filter=d base "$before" |
 	(cd "$linux" && xargs -r -d '\n' stat -c '%.9Y %n') >"$times"
 
 keep_times()
@@ -158,43 +141,24 @@ keep_times()
 	rm -f "$times"
 }
 
-# "sum commit name" per patch that is in the tree
-record()
-{
-	local i=0 c
-
-	rm -f "$linux/.git/nstree-failed"
-	for c in $(kgit rev-list --reverse base..HEAD); do
-		echo "${sums[i]} $c ${wanted[i]}"
-		i=$((i + 1))
-	done >"$applied"
-	record_seen
-}
-
-say "build/linux: $keep of its ${#old[@]} patches stay, $((${#wanted[@]} - keep)) to apply"
-kgit reset -q --hard "$commit"
-
-todo=("${forms[@]:keep}")
+say "build/linux: applying $what"
+kgit reset -q --hard base
+{ echo none; patches_on_disk; } >"$synced"
+am=(am --committer-date-is-author-date --no-gpg-sign --empty=keep)
 if [ ${#todo[@]} != 0 ] &&
-   ! (cd "$patches" && GIT_COMMITTER_NAME=$name GIT_COMMITTER_EMAIL=$email \
-	kgit am -q --committer-date-is-author-date --no-gpg-sign --no-3way --empty=keep \
-		"${todo[@]}" >"$build/log/am.log" 2>&1 </dev/null); then
-	n=$(cat "$linux/.git/rebase-apply/next" 2>/dev/null) || n=1
-	bad=${todo[n - 1]#"$patches/"}
-	kgit am --quit || :
-	kgit reset -q --hard
+   ! GIT_COMMITTER_NAME=$name GIT_COMMITTER_EMAIL=$email \
+	kgit "${am[@]}" -q --no-3way "${todo[@]}" >"$build/log/am.log" 2>&1 </dev/null; then
 	keep_times
-	record
-	echo "$bad" >"$linux/.git/nstree-failed"
 	sed 's/^/  | /' "$build/log/am.log" >&2
-	if kgit apply --check --reverse "$patches/$bad" 2>/dev/null; then
-		die $EX_BUILD "$bad is already applied: this base has it; remove it, or give it a guard (series.older)"
+	bad=${todo[$(cat "$linux/.git/rebase-apply/next") - 1]}
+	if kgit apply --check --reverse "$bad" 2>/dev/null; then
+		kgit am --abort
+		die $EX_BUILD "${bad#"$patches/"} is already applied: this base has it; remove it, or give it a guard (series.older)"
 	fi
-	die $EX_BUILD "$bad does not apply; build/linux has what comes before it." \
-		"\`cd $linux && git am -3 $patches/$bad\` (or --reject), resolve, git am --continue;" \
-		"then \`make export\`, and \`make tree\` for the rest"
+	die $EX_BUILD "${bad#"$patches/"} does not apply; build/linux has what comes before it." \
+		"In $linux: \`git apply --reject $bad\`, resolve, git add, git ${am[*]/am/am --continue};" \
+		"then \`make export\`. Or git am --abort, and another patch"
 fi
-
 keep_times
-record
-say "build/linux: base and ${#wanted[@]} patches$empty; $((${#wanted[@]} - keep)) applied now"
+synced_now
+say "build/linux: $what"

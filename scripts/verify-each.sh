@@ -19,12 +19,7 @@ arch_load "${ARCH:-$(default_arch)}"
 mkdir -p "$dir"
 touch "$done_list"
 
-if [ ! -e "$dir/linux/Makefile" ]; then
-	kgit worktree prune
-	run_logged "$dir/checkout.log" "checking out the base in build/each/linux" \
-		kgit worktree add -f --detach "$dir/linux" base ||
-		die $EX_BUILD "cannot check out: see $dir/checkout.log"
-fi
+worktree "$dir/linux" base
 
 # What decides whether a build can be left out: the source, the configuration, compiler
 # and qemu, and who judges
@@ -40,7 +35,7 @@ key()
 		"${cross}gcc" --version
 		"${qemu[0]}" --version
 		cd "$top"
-		cat scripts/{verify-each,build,boot,report,common}.sh scripts/allowed-skips \
+		cat scripts/{verify-each,build,boot,report,common}.sh scripts/judge/*.py scripts/allowed-skips \
 			scripts/guest/init.c "$mirror/init_ino_test.c"
 	} | sha256sum | cut -d' ' -f1
 }

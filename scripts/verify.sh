@@ -39,9 +39,9 @@ LONG_LINE_COMMENT tools/include/uapi/linux/nsfs.h
 '
 
 mapfile -t checks < <(base_list | sed 's/^/base_/')
-checks=(series status am quilt quiltimport "${checks[@]}"
+checks=(series status am quilt "${checks[@]}"
 	export selftests syscalls checkpatch kernel_doc W1 sparse coccicheck shellcheck
-	active_model mutants)
+	mypy active_model mutants)
 
 about()
 {
@@ -50,7 +50,6 @@ about()
 	status)		echo "each patch has its row in configs/status.md" ;;
 	am)		echo "git am gives the tree in build/linux" ;;
 	quilt)		echo "quilt push -a gives the same tree, without fuzz" ;;
-	quiltimport)	echo "git quiltimport gives the same tree" ;;
 	base_*)		echo "the series applies to ${1#base_}, with the same outcome" ;;
 	export)		echo "export changes nothing" ;;
 	selftests)	echo "$mirror is what the series leaves" ;;
@@ -61,6 +60,7 @@ about()
 	sparse)		echo "sparse, files of the series" ;;
 	coccicheck)	echo "coccicheck, files of the series" ;;
 	shellcheck)	echo "shellcheck, all scripts" ;;
+	mypy)		echo "mypy --strict, what judges" ;;
 	active_model)	echo "active references, all interleavings of a few threads" ;;
 	mutants)	echo "configs/mutants fits the series" ;;
 	*)		die 2 "no check '$1': there are ${checks[*]}" ;;
@@ -188,35 +188,18 @@ check_am()
 	same "$dir/am"
 }
 
-# quilt_push DIR [option...]
-quilt_push()
-{
-	local d=$1
-
-	shift
-	names >"$d/series"
-	ln -s "$patches" "$d/patches"
-	(cd "$d" && QUILT_PATCHES=patches QUILT_SERIES=series quilt --quiltrc=- push -a "$@")
-}
-
 check_quilt()
 {
 	have quilt quilt || return $skipped
 	small "$dir/quilt" base
-	quilt_push "$dir/quilt" --fuzz=0 && same "$dir/quilt"
+	names >"$dir/quilt/series"
+	ln -s "$patches" "$dir/quilt/patches"
+	(cd "$dir/quilt" && QUILT_PATCHES=patches QUILT_SERIES=series quilt --quiltrc=- push -a --fuzz=0) &&
+		same "$dir/quilt"
 }
 
-check_quiltimport()
-{
-	command -v "$(git --exec-path)/git-quiltimport" >/dev/null ||
-		{ echo "no git quiltimport: apt-get install git"; return $skipped; }
-	small "$dir/quiltimport" base
-	names >"$dir/quiltimport.series"
-	small_git "$dir/quiltimport" quiltimport --patches "$patches" --series "$dir/quiltimport.series" &&
-		same "$dir/quiltimport"
-}
-
-# check_base base_VERSION: by scripts/am.sh. What comes out may differ from what the series
+# check_base base_VERSION: by scripts/am.sh; on the newest, git am and git quiltimport without
+# it give the same tree. What comes out may differ from what the series
 # makes of its default base in nothing but what the bases differ in.
 check_base()
 {
@@ -398,19 +381,12 @@ source_of()
 	fi
 }
 
-base_worktree()
-{
-	[ ! -e "$build/base/linux/Makefile" ] || return 0
-	kgit worktree prune
-	kgit worktree add -q --detach "$build/base/linux" base
-}
-
 check_kernel_doc()
 {
 	local c
 
 	have python3 python3 || return $skipped
-	base_worktree
+	worktree "$build/base/linux" base
 	for c in base HEAD; do
 		cd "$(source_of $c)"
 		sources $c | xargs -r -d '\n' scripts/kernel-doc -none -Wall 2>&1 |
@@ -449,7 +425,7 @@ warnings()
 	shift
 	arch_load "$arch"
 	build_env
-	base_worktree
+	worktree "$build/base/linux" base
 	"$top/scripts/build.sh" --kernel-only "$arch"	# what is in the configuration
 	# Laid out like the other builds, so that ccache has it all.
 	warnings_of base "$build/base/linux" "$build/base/verify-$arch" "$@" >"$log.base"
@@ -474,7 +450,7 @@ check_coccicheck()
 
 	[ -n "${COCCI:-}" ] || { echo "COCCI=1 asks for it"; return $skipped; }
 	have spatch coccinelle || return $skipped
-	base_worktree
+	worktree "$build/base/linux" base
 	for c in base HEAD; do
 		cd "$(source_of $c)"
 		mapfile -t files < <(sources $c | grep '\.c$')
@@ -499,6 +475,13 @@ check_shellcheck()
 	} | sort -u)
 	echo "${#files[@]} files"
 	shellcheck -x "${files[@]}"
+}
+
+check_mypy()
+{
+	have mypy mypy || return $skipped
+	cd "$top/scripts/judge"
+	mypy --strict --cache-dir="$dir/mypy" .
 }
 
 check_active_model()
