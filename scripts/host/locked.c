@@ -67,8 +67,11 @@ void qemu_plugin_register_vcpu_mem_cb(struct insn *insn, mem_fn fn, int flags, i
 void qemu_plugin_register_atexit_cb(uint64_t id, exit_fn fn, void *data);
 void qemu_plugin_reset(uint64_t id, reset_fn fn);
 
+bool qemu_plugin_mem_is_store(uint32_t what);
+
 #define NO_REGISTERS	0
-#define READS		1
+#define READS		1	/* qemu 7.2 takes this for writes; what is locked does both */
+#define READS_AND_WRITES 3
 
 __attribute__((visibility("default"))) int qemu_plugin_version = API;
 
@@ -141,9 +144,8 @@ static void count(unsigned int cpu, uint32_t what, uint64_t addr, void *data)
 static void count_line(unsigned int cpu, uint32_t what, uint64_t addr, void *data)
 {
 	(void)cpu;
-	(void)what;
 	(void)data;
-	if (phase > PREPARE_LINES && addr >> 63)
+	if (phase > PREPARE_LINES && addr >> 63 && !qemu_plugin_mem_is_store(what))
 		find(0, addr >> LINE_SHIFT)->count++;
 }
 
@@ -204,8 +206,8 @@ static void translate(uint64_t id, struct tb *tb)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, begin, NO_REGISTERS,
 							       (void *)(intptr_t)next);
 		else if (pc >> 63 && lines)
-			qemu_plugin_register_vcpu_mem_cb(insn, count_line, NO_REGISTERS, READS,
-							 NULL);
+			qemu_plugin_register_vcpu_mem_cb(insn, count_line, NO_REGISTERS,
+							 READS_AND_WRITES, NULL);
 		else if (pc >> 63 && is_locked(code, code + size))
 			qemu_plugin_register_vcpu_mem_cb(insn, count, NO_REGISTERS, READS,
 							 (void *)(uintptr_t)pc);

@@ -84,8 +84,12 @@ def locked(log: Path, objects: Path, cross: str, ids: Figures) -> list[str]:
     out += [f"boot_init {count} 1" for phase, _, _, count in raw if phase == 0 and count > 0]
     if "ids_all" in ids:
         read_lines = Counter(phase for phase, pc, _, _ in raw if pc == 0)
-        out.append(f"lines_all {read_lines[5]} {ids['ids_all'][0]:.0f}")
-        out.append(f"lines_owner {read_lines[6]} {ids['ids_owner'][0]:.0f}")
+        for phase, key in ((5, "all"), (6, "owner")):
+            n = ids["ids_" + key][0]
+            # No two namespaces are on one line: with less, the plugin does not see them.
+            if read_lines[phase] < n:
+                die(Exit.FAIL, f"{log}/locked: {n:.0f} ids were listed from {read_lines[phase]} cache lines")
+            out.append(f"lines_{key} {read_lines[phase]} {n:.0f}")
     if (objects / "System.map").is_file():
         memory = nm(sorted((objects / "mm").glob("*.o")), cross)
         rows = by_function(pcs, symbols(lines(objects / "System.map")), memory)

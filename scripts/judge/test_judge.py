@@ -38,11 +38,12 @@ class Case(unittest.TestCase):
         self.log = self.folder / "log"
         self.log.mkdir()
 
-    def printed(self, what: Callable[..., Exit], *args: str) -> tuple[Exit, str]:
+    def printed(self, what: Callable[..., object], *args: object) -> tuple[Exit, str]:
         out = io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             try:
-                code = what(*args)
+                got = what(*args)
+                code = got if isinstance(got, Exit) else Exit.PASS
             except SystemExit as end:
                 code = Exit(int(end.code or 0))
         return code, out.getvalue()
@@ -221,9 +222,12 @@ class Bench(Case):
         log = self.log
         raw = "1 100 7 3000\n1 208 7 1000\n2 208 8 400\n2 0 8 180\n2 204 9 400\n2 0 9 179\n5 0 1 1\n6 0 2 1\n0 0 0 77\n"
         (log / "locked").write_text(raw + "end\n")
-        ids = {"ids_all": (2.0, 1.0), "ids_owner": (4.0, 1.0)}
+        ids = {"ids_all": (1.0, 1.0), "ids_owner": (1.0, 1.0)}
         self.assertEqual(bench.locked(log, log, "", ids),
-                         ["locked_all 4.0 1", "boot_init 77 1", "lines_all 1 2", "lines_owner 1 4"])
+                         ["locked_all 4.0 1", "boot_init 77 1", "lines_all 1 1", "lines_owner 1 1"])
+        ids["ids_owner"] = (2.0, 1.0)
+        code, out = self.printed(bench.locked, log, log, "", ids)
+        self.assertEqual((code, "2 ids were listed from 1 cache lines" in out), (Exit.FAIL, True), out)
         pcs = bench.locked_by_pc([(1, 0x100, 7, 3000), (1, 0x208, 7, 1000), (2, 0x208, 8, 400), (2, 0, 8, 180),
                                   (2, 0x204, 9, 400), (2, 0, 9, 179)])
         functions = bench.symbols(["100 T first", "104 t mutex_trylock", "200 T second", "300 d data"])
