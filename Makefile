@@ -23,7 +23,7 @@ export ARCHES TEST COUNT DEBUG VARIANT KSRC BASE_TARBALL BENCH_KERNEL FORCE JOBS
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help run test shell rerun bench soak archs build boot deps fetch tree export am bases \
-	verify verify-each compile mutants release-check clean
+	verify verify-each parts compile mutants release-check clean
 
 help:
 	@echo 'Targets, on ARCH=$(ARCH) or ARCHES="$(ARCHES)":'
@@ -46,6 +46,7 @@ help:
 	@echo '  verify       check the series and the scripts'
 	@echo '  compile      what the series touches, with defconfig and allmodconfig, gcc and clang'
 	@echo '  verify-each  build and boot after every patch'
+	@echo '  parts        build and boot parts of the series alone: PARTS="names"'
 	@echo '  mutants      plant the defects of configs/mutants, which tests have to see:'
 	@echo '               MUTANTS="names"'
 	@echo '  release-check  all of that, on all architectures, into RESULTS.md: takes a day'
@@ -57,7 +58,7 @@ help:
 	@echo '  DEBUG=1                     with configs/debug.config, in build/ARCH-debug'
 	@echo '  KSRC=dir BASE_TARBALL=file  base of your own, any v6.18.y'
 	@echo '  AT=commit BRANCH=name       for am: where it starts, what the branch is called'
-	@echo '  PARTS="names"               for am: these parts of the series, and what they need'
+	@echo '  PARTS="names"               for am and parts: these parts of the series, and what they need'
 	@echo '  BENCH_KERNEL=image          one more column'
 	@echo '  DEPS=skip                   do not look at packages'
 	@echo '  STRICT=1                    red if something cannot be tested here, as in CI'
@@ -125,6 +126,10 @@ verify:
 verify-each:
 	$(call ready,$(ARCH))
 	@ARCH=$(ARCH) scripts/verify-each.sh
+
+parts:
+	$(call ready,$(ARCH))
+	@ARCH=$(ARCH) PARTS= scripts/parts.sh $(PARTS)
 
 compile:
 	$(call ready,$(or $(given),$(archs)))

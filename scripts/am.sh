@@ -24,54 +24,17 @@ tree=$(realpath -e "$tree" 2>/dev/null) || die 2 "${1:-$KSRC}: not there"
 branch=${BRANCH:-nstree}
 [ -s "$series" ] || die $EX_BUILD "$series: there is no series here"
 
-# parts: "part patch needs..." of each patch. A line "# PART name: what it is (needs a, b)"
-# in series begins a part; what only older bases have is of the part of its number.
-parts()
-{
-	awk '
-		FNR == 1	{ file++ }
-		file == 1 && /^# PART / {
-			part = $3
-			sub(/:$/, "", part)
-			needs = ""
-			if (match($0, /\(needs [^)]*\)/)) {
-				needs = substr($0, RSTART + 7, RLENGTH - 8)
-				gsub(/,/, " ", needs)
-			}
-		}
-		/^[ \t]*(#|$)/	{ next }
-		{
-			name = $1
-			sub(/.*\//, "", name)
-			print name, (file == 1 ? part " " needs : "-")
-		}' "$series" "$([ -e "$older" ] && echo "$older" || echo /dev/null)" | LC_ALL=C sort -k1,1 -k2,2r | awk '
-		$2 == "-"	{ $2 = last }
-		!seen[$1]++	{ last = $2; for (i = 3; i <= NF; i++) last = last " " $i; print }'
-}
-
-# Whether the parts that were asked for, or what they need, have this patch
-declare -A part_of=() needs_of=() wanted=()
-want()
-{
-	local p
-
-	[ -z "${wanted[$1]:-}" ] || return 0
-	wanted[$1]=1
-	for p in ${needs_of[$1]:-}; do
-		want "$p"
-	done
-}
+# The patches of the parts that were asked for, and of what they need
+declare -A wanted=()
 if [ -n "${PARTS:-}" ]; then
-	while read -r name part needs; do
-		[ -n "$part" ] || continue
-		part_of[$name]=$part
-		needs_of[$part]=$needs
-	done < <(parts)
-	[ ${#needs_of[@]} != 0 ] || die 2 "PARTS=\"$PARTS\": series has no parts"
+	[ -n "$(part_names)" ] || die 2 "PARTS=\"$PARTS\": series has no parts"
 	for p in $PARTS; do
-		[ "${needs_of[$p]+is}" ] || die 2 "PARTS: no part '$p': there are $(printf '%s\n' "${!needs_of[@]}" | sort | xargs)"
-		want "$p"
+		part_names | grep -xF -e "$p" >/dev/null || die 2 "PARTS: no part '$p': there are $(part_names | xargs)"
 	done
+	# shellcheck disable=SC2086	# words
+	while read -r p; do
+		wanted[$p]=1
+	done < <(part_patches $PARTS)
 fi
 
 mkdir -p "$build"
@@ -169,9 +132,7 @@ agit config user.email "$email"
 n=0 left=0
 for p in "${list[@]}"; do
 	name=${p%% *} form=${p#* }
-	if [ -n "${PARTS:-}" ] && [ -z "${wanted[${part_of[$name]:-none}]:-}" ]; then
-		continue
-	fi
+	[ -z "${PARTS:-}" ] || [ -n "${wanted[$name]:-}" ] || continue
 	if [ "${form#-}" != "$form" ]; then
 		title=$(upstream "${form#-}")
 		case " ${guards[*]} " in

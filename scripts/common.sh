@@ -230,6 +230,78 @@ series_forms()
 		}' "${files[@]}" | LC_ALL=C sort
 }
 
+# The parts of the series, in its order. A line "# PART name: what it is (needs a, b)" in
+# series begins one.
+part_names()
+{
+	[ ! -e "$series" ] || sed -n 's/^# PART \([^:[:space:]]*\).*/\1/p' "$series"
+}
+
+# series_parts: "patch part needs..." of each patch. What only older bases have is of the
+# part of its number.
+series_parts()
+{
+	awk '
+		FNR == 1	{ file++ }
+		file == 1 && /^# PART / {
+			part = $3
+			sub(/:$/, "", part)
+			needs = ""
+			if (match($0, /\(needs [^)]*\)/)) {
+				needs = substr($0, RSTART + 7, RLENGTH - 8)
+				gsub(/,/, " ", needs)
+			}
+		}
+		/^[ \t]*(#|$)/	{ next }
+		{
+			name = $1
+			sub(/.*\//, "", name)
+			print name, (file == 1 ? part " " needs : "-")
+		}' "$series" "$([ -e "$older" ] && echo "$older" || echo /dev/null)" | LC_ALL=C sort -k1,1 -k2,2r | awk '
+		$2 == "-"	{ $2 = last }
+		!seen[$1]++	{ last = $2; for (i = 3; i <= NF; i++) last = last " " $i; print }'
+}
+
+# part_patches PART...: the patches of these parts, and of those that they need
+part_patches()
+{
+	series_parts | awk -v want="$*" '
+		function take(part,	i, n, more) {
+			if (part in taken)
+				return
+			taken[part] = 1
+			n = split(needs[part], more, " ")
+			for (i = 1; i <= n; i++)
+				take(more[i])
+		}
+		{
+			name[NR] = $1
+			part[NR] = $2
+			needs[$2] = $0
+			sub(/^[^ ]+ [^ ]+ */, "", needs[$2])
+		}
+		END {
+			n = split(want, first, " ")
+			for (i = 1; i <= n; i++)
+				take(first[i])
+			for (i = 1; i <= NR; i++)
+				if (part[i] in taken)
+					print name[i]
+		}'
+}
+
+# Those parts that with what they need are not the beginning of the series, which is
+# what verify-each.sh has.
+part_branches()
+{
+	local p
+
+	for p in $(part_names); do
+		cmp -s <(part_patches "$p") <(series_parts | cut -d' ' -f1 | head -n "$(part_patches "$p" | wc -l)") ||
+			echo "$p"
+	done
+}
+
 # The part of a patch, on stdin, that changes files, without what differs from base to
 # base in spite of that: line numbers, what git shows beside them, names of blobs.
 changes()

@@ -76,6 +76,7 @@ step verify "$top/scripts/verify.sh"
 # shellcheck disable=SC2086	# words
 step compile "$top/scripts/compile.sh" $only
 step verify-each "$top/scripts/verify-each.sh"
+step parts "$top/scripts/parts.sh"
 step bench "$top/scripts/bench.sh"
 
 {

@@ -6,6 +6,8 @@
 #
 #	ARCH=name	the architecture that sparse and W=1 look at
 #	COCCI=1		coccicheck too, which takes minutes
+#	PARTS="names"	parts that are to be compiled alone; those that are not the beginning
+#			of the series, by default
 #	STRICT=1	what cannot be checked here is a failure, but for coccicheck, and the
 #			older bases where they cannot be had
 
@@ -30,7 +32,7 @@ COMPLEX_MACRO include/linux/ns_common.h
 COMPLEX_MACRO kernel/listns.c
 MACRO_ARG_(UNUSED|REUSE) include/linux/ns/ns_common_types.h
 MACRO_ARG_(UNUSED|REUSE) include/linux/ns_common.h
-MACRO_ARG_UNUSED fs/nsfs.c
+MACRO_ARG_UNUSED kernel/nstree.c
 MACRO_ARG_UNUSED kernel/listns.c
 MACRO_ARG_REUSE fs/pidfs.c
 MACRO_ARG_(REUSE|PRECEDENCE) kernel/nsproxy.c
@@ -39,7 +41,7 @@ LONG_LINE_COMMENT tools/include/uapi/linux/nsfs.h
 '
 
 mapfile -t checks < <(base_list | sed 's/^/base_/')
-checks=(series status am quilt "${checks[@]}"
+checks=(series status am quilt "${checks[@]}" parts
 	export selftests syscalls checkpatch kernel_doc W1 sparse coccicheck shellcheck
 	mypy active_model mutants)
 
@@ -51,6 +53,7 @@ about()
 	am)		echo "git am gives the tree in build/linux" ;;
 	quilt)		echo "quilt push -a gives the same tree, without fuzz" ;;
 	base_*)		echo "the series applies to ${1#base_}, with the same outcome" ;;
+	parts)		echo "each part of the series applies alone, with what it needs, and compiles" ;;
 	export)		echo "export changes nothing" ;;
 	selftests)	echo "$mirror is what the series leaves" ;;
 	syscalls)	echo "listns is in every system call table" ;;
@@ -251,6 +254,43 @@ check_base()
 		rc=1
 	done
 	return $rc
+}
+
+# A part that with what it needs is the beginning of the series applies if the series does.
+# The others are applied to all bases that are at hand, and compiled on the default one and
+# on the newest.
+check_parts()
+{
+	local v d source p needs n rc=0 newest='' compile
+
+	[ -n "$(part_names)" ] || { echo "the series has no parts"; return $skipped; }
+	while read -r p needs; do
+		[ -n "$needs" ] || { echo "series: $p is in no part"; rc=1; }
+		for n in $needs; do
+			part_names | grep -xF -e "$n" >/dev/null || { echo "series: there is no part '$n'"; rc=1; }
+		done
+	done < <(series_parts)
+	[ $rc = 0 ] || return 1
+
+	for v in $(base_list); do
+		source=$(base_source "$v" 2>/dev/null) || { echo "$v is not at hand"; continue; }
+		d=$dir/parts_$v
+		small_base "$source" "$d"
+		for p in $(part_branches); do
+			PARTS=$p AT=base BRANCH=$p "$top/scripts/am.sh" "$d" ||
+				{ echo "$v: part $p does not apply alone"; rc=1; }
+		done
+		newest=$v
+	done
+	[ $rc = 0 ] || return 1
+
+	compile=${PARTS:-$(part_branches | xargs)}
+	[ -n "$compile" ] || return 0
+	# shellcheck disable=SC2086	# words
+	BASE='' "$top/scripts/parts.sh" --compile $compile || return 1
+	[ -n "$newest" ] && [ "$newest" != "$(source_version "$linux")" ] || return 0
+	# shellcheck disable=SC2086	# words
+	BASE=$newest "$top/scripts/parts.sh" --compile $compile
 }
 
 check_export()

@@ -778,25 +778,6 @@ TEST_F(empty, nothing_is_mounted_beneath)
 	EXPECT_EQ(2, mnt_ns_info(self->a->pid).nr_mounts);
 }
 
-TEST_F(empty, is_visible_as_long_as_it_is_used)
-{
-	struct ns_key key = ns_key(self->a->pid, "mnt");
-	int before = ns_open(0, "mnt"), after = ns_new(MNT_NS);
-	__u64 id = key.ns.ns_id;
-
-	ASSERT_LE(0, before);
-	ASSERT_LE(0, after);
-	EXPECT_SEEN(&key);
-	EXPECT_TRUE(ns_walk_meets(before, NS_MNT_GET_NEXT, id, ns_fd_id(after)));
-	EXPECT_TRUE(ns_walk_meets(after, NS_MNT_GET_PREV, id, ns_fd_id(before)));
-	ns_actor_kill(self->a);
-	EXPECT_UNSEEN(&key);
-	EXPECT_FALSE(ns_walk_meets(before, NS_MNT_GET_NEXT, id, ns_fd_id(after)));
-	EXPECT_FALSE(ns_walk_meets(after, NS_MNT_GET_PREV, id, ns_fd_id(before)));
-	close(before);
-	close(after);
-}
-
 /* What is run in the new tree. */
 #define PROG_ENV "EMPTY_MNTNS_PROG"
 #define PROG_EXIT 42
