@@ -36,7 +36,7 @@ compile()
 	local prog=$1 src=$2
 
 	shift 2
-	[ "$out/guest/$prog" -nt "$src" ] && return
+	[ "$out/guest/$prog" -nt "$src" ] && [ "$out/guest/$prog" -nt "$linux/$mirror/listns.h" ] && return
 	"${cross}gcc" -static -O2 -Wall -o "$out/guest/$prog" "$@" "$src" >"$out/log/guest-cc" 2>&1 ||
 		die $EX_BUILD "${cross}gcc cannot build $src: $(cat "$out/log/guest-cc")" \
 		    "(is \`make deps\` done, and build.sh $arch?)"

@@ -23,7 +23,7 @@ skipped=77	# exit code of a check that cannot be done here; it has said why
 # The others: what the one list of namespace types expands to cannot be in parentheses,
 # nor use every column of its rows, and is declarations in one place. What takes members
 # of different types, or their names, has to be a macro. The copy of a header below tools/
-# has its long line.
+# has its long line. User space gets ENOSYS, and so looks for it.
 checkpatch_ignore='
 FILE_PATH_CHANGES .*
 UNKNOWN_COMMIT_ID .*
@@ -38,11 +38,12 @@ MACRO_ARG_REUSE fs/pidfs.c
 MACRO_ARG_(REUSE|PRECEDENCE) kernel/nsproxy.c
 TRAILING_SEMICOLON include/linux/ns_common.h
 LONG_LINE_COMMENT tools/include/uapi/linux/nsfs.h
+ENOSYS tools/testing/selftests/namespaces/listns(.h|_examples_test.c)
 '
 
 mapfile -t checks < <(base_list | sed 's/^/base_/')
 checks=(series status am quilt "${checks[@]}" parts
-	export selftests syscalls checkpatch kernel_doc W1 sparse coccicheck shellcheck
+	export selftests syscalls checkpatch kernel_doc rst man W1 sparse coccicheck shellcheck
 	mypy active_model mutants)
 
 about()
@@ -59,6 +60,8 @@ about()
 	syscalls)	echo "listns is in every system call table" ;;
 	checkpatch)	echo "checkpatch --strict" ;;
 	kernel_doc)	echo "kernel-doc -Wall, files of the series" ;;
+	rst)		echo "Documentation/, pages of the series, by sphinx" ;;
+	man)		echo "man/, by mandoc and groff, and the examples in it" ;;
 	W1)		echo "W=1, files of the series" ;;
 	sparse)		echo "sparse, files of the series" ;;
 	coccicheck)	echo "coccicheck, files of the series" ;;
@@ -433,6 +436,16 @@ check_kernel_doc()
 			sed -E 's/:[0-9]+( |:)/:\1/' >"$dir/kernel-doc.$c"
 	done
 	new_only "$dir/kernel-doc.base" "$dir/kernel-doc.HEAD"
+}
+
+check_rst()
+{
+	"$top/scripts/docs.sh" rst
+}
+
+check_man()
+{
+	"$top/scripts/docs.sh" man
 }
 
 # warnings_of COMMIT SOURCE OUT make-arguments: what the compiler or sparse says
