@@ -142,7 +142,7 @@ static void atomic_dec(atomic_t *v)
 #define refcount_read(r)	1
 
 /* As in <linux/ns_common.h> */
-static bool ns_is_initial(const struct ns_common *ns)
+static bool is_ns_init_id(const struct ns_common *ns)
 {
 	return ns->ns_id - 1 < NS_LAST_INIT_ID;
 }
@@ -157,9 +157,9 @@ static bool ns_is_active(const struct ns_common *ns)
 	return __ns_ref_active_read(ns) > 0;
 }
 
-static bool __ns_active_static(const struct ns_common *ns)
+static bool ns_active_static(const struct ns_common *ns)
 {
-	return ns_is_initial(ns);
+	return is_ns_init_id(ns);
 }
 
 void __ns_ref_active_get(struct ns_common *ns);
