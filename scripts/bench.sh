@@ -54,6 +54,10 @@ empty_10		-	empty mnt and setns back, 10 mounts, median
 empty_100		+0.5%/empty_10	the same, 100 mounts
 empty_1000		+0.5%/empty_10	the same, 1,000 mounts
 empty_10000		+0.5%/empty_10	the same, 10,000 mounts
+tree_10			-	open_tree() of one mount, setns there and back, 10 mounts, median
+tree_100		+0.5%/tree_10	the same, 100 mounts
+tree_1000		+0.5%/tree_10	the same, 1,000 mounts
+tree_10000		+0.5%/tree_10	the same, 10,000 mounts
 setns_uts		+5%	setns between two uts namespaces
 open_close		-	open and close of /proc/self/ns/*, per link
 fork_init		+0.5%	fork, exit and wait
