@@ -34,6 +34,9 @@
 #define __NR_listns	470
 #endif
 
+#ifndef OPEN_TREE_NAMESPACE
+#define OPEN_TREE_NAMESPACE	(1 << 1)
+#endif
 #ifndef UNSHARE_EMPTY_MNTNS
 #define UNSHARE_EMPTY_MNTNS	0x00100000
 #endif
@@ -249,6 +252,21 @@ static bool leave(int home, int flag)
 	return true;
 }
 
+/* The same, into one that has the root mount, and none of those on it. */
+static bool leave_for_tree(int home)
+{
+	int ns = syscall(__NR_open_tree, AT_FDCWD, "/", OPEN_TREE_NAMESPACE);
+
+	if (ns < 0) {
+		if (errno == EINVAL)
+			return false;
+		fail("open_tree");
+	}
+	if (setns(ns, CLONE_NEWNS) || setns(home, CLONE_NEWNS) || close(ns))
+		fail("setns");
+	return true;
+}
+
 static void measure_copy(int home, unsigned int mounts, unsigned int rounds)
 {
 	uint64_t t = 0;
@@ -273,9 +291,9 @@ static int compare(const void *a, const void *b)
 }
 
 /*
- * Copies of namespaces of several sizes, and new ones that start empty, made from each
- * of them in no order. What copies leave to workers takes millions of instructions in a
- * few rounds: of those that start empty, the one in the middle counts.
+ * Copies of namespaces of several sizes, and new ones that start empty or with one of
+ * their mounts, made from each of them in no order. What copies leave to workers takes
+ * millions of instructions in a few rounds: of the others, the one in the middle counts.
  */
 static void measure_mounts(void)
 {
@@ -286,7 +304,7 @@ static void measure_mounts(void)
 	};
 	enum { NR_SIZES = sizeof(sizes) / sizeof(sizes[0]) };
 	static uint64_t spent[NR_SIZES][8000];
-	unsigned int times[NR_SIZES] = { 0 }, seed = 1, nr = 3;
+	unsigned int seed = 1, nr = 3;
 	int home[NR_SIZES];
 	char key[32];
 
@@ -312,23 +330,28 @@ static void measure_mounts(void)
 	for (size_t i = 0; i < NR_SIZES; i++)
 		measure_copy(home[i], sizes[i].mounts, sizes[i].rounds);
 
-	for (unsigned int n = 0; n < sizeof(spent[0]) / sizeof(spent[0][0]); n++) {
-		size_t i;
-		uint64_t t;
+	for (int tree = 0; tree < 2; tree++) {
+		unsigned int times[NR_SIZES] = { 0 };
 
-		seed = seed * 1103515245 + 12345;
-		i = (seed >> 16) % NR_SIZES;
-		if (setns(home[i], CLONE_NEWNS))
-			fail("setns");
-		t = now();
-		if (!leave(home[i], UNSHARE_EMPTY_MNTNS))
-			return;
-		spent[i][times[i]++] = now() - t;
-	}
-	for (size_t i = 0; i < NR_SIZES; i++) {
-		qsort(spent[i], times[i], sizeof(spent[i][0]), compare);
-		snprintf(key, sizeof(key), "empty_%u", sizes[i].mounts);
-		put(key, spent[i][times[i] / 2], 1);
+		for (unsigned int n = 0; n < sizeof(spent[0]) / sizeof(spent[0][0]); n++) {
+			size_t i;
+			uint64_t t;
+
+			seed = seed * 1103515245 + 12345;
+			i = (seed >> 16) % NR_SIZES;
+			if (setns(home[i], CLONE_NEWNS))
+				fail("setns");
+			t = now();
+			if (!(tree ? leave_for_tree(home[i]) : leave(home[i], UNSHARE_EMPTY_MNTNS)))
+				return;
+			spent[i][times[i]++] = now() - t;
+		}
+		for (size_t i = 0; i < NR_SIZES; i++) {
+			qsort(spent[i], times[i], sizeof(spent[i][0]), compare);
+			snprintf(key, sizeof(key), "%s_%u", tree ? "tree" : "empty",
+				 sizes[i].mounts);
+			put(key, spent[i][times[i] / 2], 1);
+		}
 	}
 }
 
