@@ -7,7 +7,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$2"
-sed -n '/^#define NS_MAX_WAY/,/^static bool ns_admin/p' "$1/kernel/nscommon.c" | sed '$d' >"$2/code.c"
+sed -n '/^#define NS_MAX_CHAIN/,/^static bool ns_admin/p' "$1/kernel/nscommon.c" | sed '$d' >"$2/code.c"
 grep -q '^void __ns_ref_active_put' "$2/code.c" || exit 2
 gcc -O2 -Wall -Wno-unused-function -I "$2" -o "$2/active-model" "$here/active-model.c" || exit 2
 "$2/active-model"
