@@ -89,17 +89,6 @@ struct ns_id_req {
 
 #define LISTNS_CURRENT_USER 0xffffffffffffffffULL
 
-enum init_ns_id {
-	IPC_NS_INIT_ID = 1,
-	UTS_NS_INIT_ID,
-	USER_NS_INIT_ID,
-	PID_NS_INIT_ID,
-	CGROUP_NS_INIT_ID,
-	TIME_NS_INIT_ID,
-	NET_NS_INIT_ID,
-	MNT_NS_INIT_ID,
-};
-
 enum ns_type {
 	TIME_NS = 1U << 7,
 	MNT_NS = 1U << 17,
@@ -111,6 +100,16 @@ enum ns_type {
 	NET_NS = 1U << 30,
 };
 #endif
+
+/* The headers may have them or not: macros do for both. */
+#define IPC_NS_INIT_ID		1
+#define UTS_NS_INIT_ID		2
+#define USER_NS_INIT_ID		3
+#define PID_NS_INIT_ID		4
+#define CGROUP_NS_INIT_ID	5
+#define TIME_NS_INIT_ID		6
+#define NET_NS_INIT_ID		7
+#define MNT_NS_INIT_ID		8
 
 #define NS_ALL (TIME_NS | MNT_NS | CGROUP_NS | UTS_NS | IPC_NS | USER_NS | \
 		PID_NS | NET_NS)
