@@ -260,8 +260,6 @@ FIXTURE_VARIANT_ADD(empty, clone3_with_user_ns) {
 
 FIXTURE_SETUP(empty)
 {
-	if (geteuid())
-		SKIP(return, "not run as root");
 	self->parent_ns = ns_id(0, "mnt");
 	self->a = ns_actor();
 	ASSERT_TRUE(!!self->a);
@@ -701,6 +699,16 @@ TEST_F(empty, mounts_are_counted)
 	EXPECT_EQ(1, mnt_ns_info(self->a->pid).nr_mounts);
 }
 
+TEST_F(empty, covered_mounts_are_not_counted)
+{
+	ASSERT_EQ(0, ns_call(self->a, do_mount_tmpfs, 0));
+	ASSERT_EQ(0, ns_call(self->a, do_mount_below, 3));
+	EXPECT_EQ(4, mnt_ns_info(self->a->pid).nr_mounts);
+	ASSERT_EQ(0, ns_call(self->a, do_mount_tmpfs, 0));
+	EXPECT_EQ(1, mnt_ns_info(self->a->pid).nr_mounts);
+	EXPECT_EQ(1, ns_call(self->a, do_list_mounts, 0));
+}
+
 TEST_F(empty, is_what_setns_leads_into)
 {
 	struct ns_actor *b = ns_actor_in(self->a, MNT_NS);
@@ -769,9 +777,8 @@ static __s64 do_chroot(struct ns_actor *a, __u64 path)
 TEST_F(empty, nothing_is_mounted_beneath)
 {
 	EXPECT_EQ(-EINVAL, ns_call(self->a, do_mount_beneath, (uintptr_t)"/"));
-	/* Nor between it and what is mounted on it, as somebody's root or not. */
+	/* Nor between it and what is mounted on it, if that is not the caller's root. */
 	ASSERT_EQ(0, ns_call(self->a, do_mount_tmpfs, 0));
-	EXPECT_EQ(-EINVAL, ns_call(self->a, do_mount_beneath, (uintptr_t)"/"));
 	ASSERT_EQ(0, ns_call(self->a, do_mount_below, 1));
 	ASSERT_EQ(0, ns_call(self->a, do_chroot, (uintptr_t)"/0"));
 	EXPECT_EQ(-EINVAL, ns_call(self->a, do_mount_beneath, (uintptr_t)"."));
@@ -863,8 +870,6 @@ FIXTURE(mntns) {
 
 FIXTURE_SETUP(mntns)
 {
-	if (geteuid())
-		SKIP(return, "not run as root");
 	self->a = ns_actor();
 	ASSERT_TRUE(!!self->a);
 }
@@ -987,26 +992,26 @@ static __s64 do_clone_into_cgroup(struct ns_actor *a, __u64 unused)
 	__u64 args[11] = { [4] = SIGCHLD };
 	int mnt = new_mount("cgroup2"), cgroup, pidfd = -1, status;
 	char name[32];
+	__s64 ret;
 	pid_t pid;
 
 	snprintf(name, sizeof(name), "empty_mntns_%d", (int)getpid());
 	if (mnt < 0 || mkdirat(mnt, name, 0755))
 		return -errno;
 	cgroup = openat(mnt, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (cgroup < 0)
-		return -errno;
 
 	args[0] = CLONE_EMPTY_MNTNS | CLONE_INTO_CGROUP | CLONE_PIDFD;
 	args[1] = (uintptr_t)&pidfd;
 	args[10] = cgroup;
-	pid = syscall(__NR_clone3, args, sizeof(args));
-	if (pid < 0)
-		return -errno;
+	pid = cgroup < 0 ? -1 : syscall(__NR_clone3, args, sizeof(args));
 	if (!pid)
 		_exit(!is_empty());
-	if (waitpid(pid, &status, 0) != pid || status || pidfd < 0)
-		return -ECHILD;
-	return unlinkat(mnt, name, AT_REMOVEDIR) ? -errno : 0;
+	if (pid < 0)
+		ret = -errno;
+	else
+		ret = waitpid(pid, &status, 0) != pid || status || pidfd < 0 ? -ECHILD : 0;
+	/* Whatever happened: the hierarchy is that of the system. */
+	return unlinkat(mnt, name, AT_REMOVEDIR) ? ret ?: -errno : ret;
 }
 
 TEST_F(mntns, clone_into_cgroup_combines)
@@ -1264,8 +1269,6 @@ static __s64 do_hide(struct ns_actor *a, __u64 exchange)
 
 FIXTURE_SETUP(hidden)
 {
-	if (geteuid())
-		SKIP(return, "not run as root");
 	self->a = ns_actor();
 	ASSERT_TRUE(!!self->a);
 	ASSERT_EQ(0, ns_call(self->a, do_hide, variant->how.exchanged));
@@ -1874,7 +1877,9 @@ static __s64 do_propagate(struct ns_actor *a, __u64 unused)
 
 	if (pipe(to) || pipe(from))
 		return -errno;
+	/* Not with the mounts that they are copies of. */
 	if (unshare(CLONE_NEWNS) ||
+	    sys_mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    sys_mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL))
 		return -errno;
 	pid = ns_clone(CLONE_EMPTY_MNTNS, NULL);
@@ -1911,20 +1916,34 @@ static bool statmount_initial(__u64 id, struct view *v)
 
 TEST(initial_namespace_has_rootfs_on_nullfs)
 {
+	int ns = ns_open_handle(MNT_NS_INIT_ID, 0, 0);
 	struct view v = {};
+	__u64 id;
 
-	if (geteuid())
-		SKIP(return, "not run as root");
 	ASSERT_TRUE(statmount_initial(NULLFS_MNT_ID, &v));
 	EXPECT_STREQ("nullfs", v.sm.str + v.sm.fs_type);
 	EXPECT_EQ(1, v.sm.mnt_id_old);
 	EXPECT_EQ(NULLFS_MNT_ID, v.sm.mnt_parent_id);
 	EXPECT_EQ(1, v.sm.mnt_parent_id_old);
 
-	ASSERT_TRUE(statmount_initial(ROOTFS_MNT_ID, &v));
-	EXPECT_STREQ("rootfs", v.sm.str + v.sm.fs_type);
-	EXPECT_EQ(2, v.sm.mnt_id_old);
-	EXPECT_EQ(NULLFS_MNT_ID, v.sm.mnt_parent_id);
+	/* Unless a root was put in its place by pivot_root(), and it was unmounted. */
+	if (statmount_initial(ROOTFS_MNT_ID, &v)) {
+		EXPECT_STREQ("rootfs", v.sm.str + v.sm.fs_type);
+		EXPECT_EQ(2, v.sm.mnt_id_old);
+	} else {
+		EXPECT_EQ(ENOENT, errno);
+		TH_LOG("the rootfs is gone");
+	}
+	/* What is at the top is mounted on nullfs, or on what covers it. */
+	ASSERT_EQ(0, setns(ns, CLONE_NEWNS));
+	id = mount_of("/");
+	do {
+		ASSERT_TRUE(statmount_initial(id, &v));
+		if (!strcmp(v.sm.str + v.sm.fs_type, "rootfs"))
+			EXPECT_EQ(ROOTFS_MNT_ID, id);
+		ASSERT_NE(id, v.sm.mnt_parent_id);
+		id = v.sm.mnt_parent_id;
+	} while (id != NULLFS_MNT_ID);
 	EXPECT_EQ(1, v.sm.mnt_parent_id_old);
 	/* Nullfs is below the root of everyone. */
 	v.nr = listmount(LSMT_ROOT, MNT_NS_INIT_ID, 0, (uint64_t *)v.mounts, 4, 0);
@@ -1947,8 +1966,6 @@ static bool is_initramfs(void)
  */
 TEST(root_of_the_initial_namespace_stays)
 {
-	if (geteuid())
-		SKIP(return, "not run as root");
 	if (ns_id(0, "mnt") != MNT_NS_INIT_ID || mount_of("/") != ROOTFS_MNT_ID)
 		SKIP(return, "not run in the initramfs of the initial namespace");
 	EXPECT_EQ(-EINVAL, do_umount(NULL, (uintptr_t)"/"));
@@ -1959,7 +1976,6 @@ TEST(root_of_the_initial_namespace_stays)
 	EXPECT_EQ(-1, sys_move_mount(AT_FDCWD, "/", AT_FDCWD, "/tmp", 0));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(ROOTFS_MNT_ID, mount_of("/"));
-	EXPECT_EQ(-EINVAL, do_mount_beneath(NULL, (uintptr_t)"/"));
 }
 
 /* Runs in the actor: returns the number of what went wrong in a copy. */
@@ -1974,8 +1990,7 @@ static int look_at_copy(__u64 root)
 		return 2;
 	if (strcmp(v.sm.str + v.sm.fs_type, "tmpfs"))
 		return 3;
-	return do_mount_beneath(NULL, (uintptr_t)"/") == -EINVAL &&
-	       !do_mount_beneath(NULL, (uintptr_t)"/sub") ? 0 : 4;
+	return do_mount_beneath(NULL, (uintptr_t)"/sub") ? 4 : 0;
 }
 
 /*
@@ -2002,8 +2017,7 @@ static __s64 do_pivot_initial(struct ns_actor *a, __u64 unused)
 		ret = 11;
 	else if (!statmount_initial(new, &v) || v.sm.mnt_parent_id != NULLFS_MNT_ID)
 		ret = 12;
-	else if (do_umount(NULL, (uintptr_t)"/") != -EINVAL ||
-		 do_mount_beneath(NULL, (uintptr_t)"/") != -EINVAL)
+	else if (do_umount(NULL, (uintptr_t)"/") != -EINVAL)
 		ret = 13;
 	pid = fork();
 	if (!pid)
@@ -2031,15 +2045,13 @@ static __s64 do_own_tmp(struct ns_actor *a, __u64 unused)
 	return ns_own_tmp() ? 0 : -errno;
 }
 
-TEST_F(mntns, nothing_is_mounted_beneath_the_root)
+TEST_F(mntns, nothing_is_mounted_beneath_the_root_of_others)
 {
 	if (!is_initramfs())
 		SKIP(return, "the root is not that of an initramfs");
 	ASSERT_EQ(0, ns_call(self->a, do_own_tmp, 0));
-	EXPECT_EQ(-EINVAL, ns_call(self->a, do_mount_beneath, (uintptr_t)"/"));
 	EXPECT_EQ(0, ns_call(self->a, do_mount_beneath, (uintptr_t)"/proc"));
 	ASSERT_EQ(0, ns_call(self->a, do_chroot, (uintptr_t)"/tmp"));
-	/* Whose root it is does not matter. */
 	EXPECT_EQ(-EINVAL, ns_call(self->a, do_mount_beneath, (uintptr_t)"."));
 }
 
@@ -2050,7 +2062,8 @@ static __s64 do_pivot(struct ns_actor *a, __u64 unused)
 	struct view v = {};
 	__u64 root, new;
 
-	if (outside < 0 || unshare(CLONE_NEWNS) || !look_at_mounts(0, &v))
+	if (outside < 0 || unshare(CLONE_NEWNS) ||
+	    sys_mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || !look_at_mounts(0, &v))
 		return -errno;
 	root = v.mounts[0];
 	ns = ns_open(0, "mnt");
@@ -2162,6 +2175,19 @@ static __s64 do_root(struct ns_actor *a, __u64 unused)
 	return mount_of("/");
 }
 
+/* Wait for the actor to get going, unless it has failed or died. */
+static bool await_turn(struct ns_actor *a)
+{
+	struct pollfd done = { .fd = a->test_end, .events = POLLIN };
+
+	while (!__atomic_load_n(&a->turn, __ATOMIC_ACQUIRE)) {
+		if (poll(&done, 1, 0))
+			return false;
+		sched_yield();
+	}
+	return true;
+}
+
 /*
  * Runs in the actor: follow process @pid into its next mount namespace, as soon as that
  * shows, and exchange the root there. Returns the new one.
@@ -2199,8 +2225,7 @@ TEST_F(mntns, pivot_root_beside_unshare_finds_the_root_of_its_task)
 		/* To see the files of other tasks takes /proc, to enter nothing else. */
 		b = ns_actor_in(a, MNT_NS);
 		ASSERT_TRUE(ns_start(b, do_follow_and_pivot, a->pid));
-		while (!__atomic_load_n(&b->turn, __ATOMIC_ACQUIRE))
-			sched_yield();
+		ASSERT_TRUE(await_turn(b));
 		ASSERT_EQ(0, ns_call(a, ns_do_unshare, MNT_NS));
 		root = ns_finish(b);
 		ASSERT_LT(0, root);
@@ -2282,8 +2307,7 @@ TEST_F(mntns, copy_beside_pivot_root_is_whole)
 	if (!is_initramfs())
 		SKIP(return, "the root is not that of an initramfs");
 	ASSERT_TRUE(ns_start(self->a, do_pivot_on, 0));
-	while (!__atomic_load_n(&self->a->turn, __ATOMIC_ACQUIRE))
-		sched_yield();
+	ASSERT_TRUE(await_turn(self->a));
 	b = ns_actor_in(self->a, MNT_NS);
 	/* Mounts get their ids in order, and there are no new ones but in the copies. */
 	EXPECT_EQ(0, ns_call(b, do_copy_on, new_mount_id()));
@@ -2310,8 +2334,7 @@ TEST_F(mntns, setns_beside_pivot_root_finds_a_root)
 	struct ns_actor *b = ns_actor();
 
 	ASSERT_TRUE(ns_start(self->a, do_replace_on, 0));
-	while (!__atomic_load_n(&self->a->turn, __ATOMIC_ACQUIRE))
-		sched_yield();
+	ASSERT_TRUE(await_turn(self->a));
 	EXPECT_EQ(0, ns_call(b, do_enter_on, self->a->pid));
 	EXPECT_EQ(0, ns_watch_end(self->a));
 }

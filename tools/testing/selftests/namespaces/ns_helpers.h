@@ -14,6 +14,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "listns.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -38,78 +39,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifndef __NR_listns
-#ifdef __alpha__
-#define __NR_listns 580
-#elif defined(_MIPS_SIM) && _MIPS_SIM == _MIPS_SIM_ABI32
-#define __NR_listns 4470
-#elif defined(_MIPS_SIM) && _MIPS_SIM == _MIPS_SIM_ABI64
-#define __NR_listns 5470
-#elif defined(_MIPS_SIM)
-#define __NR_listns 6470
-#else
-#define __NR_listns 470
-#endif
-#endif
-
-/* For headers that are older than the kernel under test. */
-#ifndef NS_GET_ID
-#define NS_GET_ID _IOR(NSIO, 13, __u64)
-#endif
-
 /* Those of <linux/pidfd.h>, which older C libraries do not go together with. */
 #define NS_OF_PIDFD(nr) _IO(0xff, nr)
 #ifndef PIDFD_THREAD
 #define PIDFD_THREAD O_EXCL
 #endif
-
-#ifndef FD_NSFS_ROOT
-#define FD_NSFS_ROOT -10003
-#endif
-
-#ifndef NSFS_FILE_HANDLE_SIZE_VER0
-struct nsfs_file_handle {
-	__u64 ns_id;
-	__u32 ns_type;
-	__u32 ns_inum;
-};
-#endif
-
-#ifndef NS_ID_REQ_SIZE_VER0
-#define NS_ID_REQ_SIZE_VER0 32
-
-struct ns_id_req {
-	__u32 size;
-	__u32 spare;
-	__u64 ns_id;
-	__u32 ns_type;
-	__u32 spare2;
-	__u64 user_ns_id;
-};
-
-#define LISTNS_CURRENT_USER 0xffffffffffffffffULL
-
-enum ns_type {
-	TIME_NS = 1U << 7,
-	MNT_NS = 1U << 17,
-	CGROUP_NS = 1U << 25,
-	UTS_NS = 1U << 26,
-	IPC_NS = 1U << 27,
-	USER_NS = 1U << 28,
-	PID_NS = 1U << 29,
-	NET_NS = 1U << 30,
-};
-#endif
-
-/* The headers may have them or not: macros do for both. */
-#define IPC_NS_INIT_ID		1
-#define UTS_NS_INIT_ID		2
-#define USER_NS_INIT_ID		3
-#define PID_NS_INIT_ID		4
-#define CGROUP_NS_INIT_ID	5
-#define TIME_NS_INIT_ID		6
-#define NET_NS_INIT_ID		7
-#define MNT_NS_INIT_ID		8
 
 #define NS_ALL (TIME_NS | MNT_NS | CGROUP_NS | UTS_NS | IPC_NS | USER_NS | \
 		PID_NS | NET_NS)
@@ -176,6 +110,19 @@ __attribute__((constructor(101))) static void ns_look_for_time(void)
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 600
 
+/* Nearly all tests start from what only root has. */
+static inline int ns_run_as_root(int argc, char **argv)
+{
+	if (geteuid()) {
+		ksft_print_header();
+		ksft_exit_skip("not run as root\n");
+	}
+	return test_harness_run(argc, argv);
+}
+
+/* In main(), which follows. */
+#define test_harness_run ns_run_as_root
+
 /* Users without privileges and, nobody else being them, without processes. */
 #define NS_UID_OWNER 61000
 #define NS_UID_OTHER 61001
@@ -186,7 +133,7 @@ __attribute__((constructor(101))) static void ns_look_for_time(void)
 static inline ssize_t sys_listns(const void *req, __u64 *ids, size_t nr,
 				 unsigned int flags)
 {
-	return syscall(__NR_listns, req, ids, nr, flags);
+	return listns_call(req, ids, nr, flags);
 }
 
 /* Id of the namespace that @fd refers to, 0 if it cannot be had. */
@@ -274,7 +221,7 @@ struct ns_handle {
 	struct nsfs_file_handle ns;
 };
 
-#define NS_FILEID 0xf1
+#define NS_FILEID LISTNS_HANDLE_TYPE
 
 static inline int ns_get_handle(int fd, struct ns_handle *handle)
 {

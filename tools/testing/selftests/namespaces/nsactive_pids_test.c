@@ -17,7 +17,7 @@
 #endif
 
 #define ROOT "/tmp/cgroup"
-#define CGROUP ROOT "/nsactive_pids_test"
+#define CONTROL ROOT "/cgroup.subtree_control"
 
 /* The first fields of struct clone_args. */
 #define CLONE_ARGS_CGROUP 10
@@ -30,10 +30,10 @@ static bool write_to(const char *path, const char *text)
 	return fd >= 0 && write(fd, text, strlen(text)) > 0 && !close(fd);
 }
 
-static bool has_pids(void)
+static bool has_pids(const char *path)
 {
 	char names[256] = {};
-	int fd = open(ROOT "/cgroup.controllers", O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 || read(fd, names, sizeof(names) - 1) < 0)
 		return false;
@@ -57,20 +57,59 @@ FIXTURE_VARIANT_ADD(pids, of_child) { true };
 
 /* The actor has it, too. */
 static int cgroup;
+static char dir[64];
+static bool switched_on;
+
+static bool write_to_file(const char *name, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return write_to(path, text);
+}
+
+/* The hierarchy is that of the system, and shall be as it was before. */
+static bool leave_cgroup(void)
+{
+	bool done = !dir[0] || !rmdir(dir);
+
+	if (switched_on)
+		done = write_to(CONTROL, "-pids") && done;
+	return done;
+}
+
+static bool make_cgroup(void)
+{
+	if (!has_pids(CONTROL)) {
+		if (!write_to(CONTROL, "+pids"))
+			return false;
+		switched_on = true;
+	}
+	snprintf(dir, sizeof(dir), ROOT "/nsactive_pids_%d", (int)getpid());
+	if (mkdir(dir, 0700)) {
+		dir[0] = 0;
+		return false;
+	}
+	cgroup = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return cgroup >= 0;
+}
 
 FIXTURE_SETUP(pids)
 {
 	ASSERT_TRUE(ns_own_tmp());
 	ASSERT_EQ(0, mkdir(ROOT, 0700));
-	if (mount("cgroup2", ROOT, "cgroup2", 0, NULL) || !has_pids())
+	if (mount("cgroup2", ROOT, "cgroup2", 0, NULL) ||
+	    !has_pids(ROOT "/cgroup.controllers"))
 		SKIP(return, "no limit for the tasks of a cgroup: needs CONFIG_CGROUP_PIDS");
-	ASSERT_TRUE(write_to(ROOT "/cgroup.subtree_control", "+pids"));
-	ASSERT_EQ(0, mkdir(CGROUP, 0700));
-	cgroup = open(CGROUP, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ASSERT_LE(0, cgroup);
-
-	self->home = ns_actor_new(NS_ALL);
-	self->a = ns_actor_in(self->home, NS_ALL);
+	if (make_cgroup()) {
+		self->home = ns_actor_new(NS_ALL);
+		self->a = ns_actor_in(self->home, NS_ALL);
+	}
+	/* There is no teardown after a setup that fails. */
+	if (!self->a) {
+		ns_actors_kill();
+		leave_cgroup();
+	}
 	ASSERT_TRUE(!!self->a);
 	self->req = NS_REQ(.user_ns_id = ns_id(self->home->pid, "user"));
 }
@@ -78,7 +117,7 @@ FIXTURE_SETUP(pids)
 FIXTURE_TEARDOWN(pids)
 {
 	ns_actors_kill();
-	EXPECT_EQ(0, rmdir(CGROUP));
+	EXPECT_TRUE(leave_cgroup());
 }
 
 static __s64 do_unshare(struct ns_actor *a, __u64 types)
@@ -149,10 +188,10 @@ TEST_F(pids, fork_that_the_cgroup_refuses_leaves_nothing_to_see)
 	nr = ns_list_into(self->req, ARRAY_SIZE(before), before, ARRAY_SIZE(before));
 	ASSERT_EQ(ns_nr_kinds - 1 + 3, nr);
 
-	ASSERT_TRUE(write_to(CGROUP "/pids.max", variant->into ? "0" : "1"));
+	ASSERT_TRUE(write_to_file("pids.max", variant->into ? "0" : "1"));
 	if (!into) {
 		snprintf(pid, sizeof(pid), "%d", a->pid);
-		ASSERT_TRUE(write_to(CGROUP "/cgroup.procs", pid));
+		ASSERT_TRUE(write_to_file("cgroup.procs", pid));
 		EXPECT_EQ(-EAGAIN, ns_call(a, do_clone_thread, 0));
 		EXPECT_EQ(-EAGAIN, ns_call(a, do_vfork, 0));
 		if (has_uring())
@@ -170,7 +209,7 @@ TEST_F(pids, fork_that_the_cgroup_refuses_leaves_nothing_to_see)
 	EXPECT_EQ(0, memcmp(before, after, nr * sizeof(*after)));
 
 	/* Where it is let in, it comes and goes. */
-	ASSERT_TRUE(write_to(CGROUP "/pids.max", "max"));
+	ASSERT_TRUE(write_to_file("pids.max", "max"));
 	EXPECT_EQ(0, ns_call(a, do_clone, into));
 	EXPECT_EQ(0, ns_call(a, do_clone, into | NS_ALL));
 	EXPECT_EQ(nr, ns_list_into(self->req, ARRAY_SIZE(after), after, ARRAY_SIZE(after)));
@@ -191,12 +230,12 @@ TEST_F(pids, user_ns_goes_with_its_task_after_a_fork_was_refused)
 
 	ASSERT_EQ(0, ns_call(self->a, ns_do_enter, USER_NS));
 	key = ns_key(self->a->pid, "user");
-	ASSERT_TRUE(write_to(CGROUP "/pids.max", variant->into ? "0" : "1"));
+	ASSERT_TRUE(write_to_file("pids.max", variant->into ? "0" : "1"));
 	/* Other users may not put anybody into it. */
 	if (!into) {
 		ASSERT_EQ(0, ns_call(self->a, ns_do_setuid, NS_UID_OWNER));
 		snprintf(pid, sizeof(pid), "%d", self->a->pid);
-		ASSERT_TRUE(write_to(CGROUP "/cgroup.procs", pid));
+		ASSERT_TRUE(write_to_file("cgroup.procs", pid));
 		EXPECT_EQ(-EAGAIN, ns_call(self->a, do_clone_thread, 0));
 	}
 	EXPECT_EQ(-EAGAIN, ns_call(self->a, do_clone, into));

@@ -521,7 +521,8 @@ TEST_F(death, setns_beside_it_is_all_or_nothing)
 		early += self->callers[i].nr_early;
 		late += self->callers[i].nr_late;
 	}
-	TH_LOG("setns() was %d times early enough, %d times not", early, late);
+	TH_LOG("setns() was %d times early enough, %d times not%s", early, late,
+	       early && late ? "" : ": they never met");
 }
 
 TEST_F(death, what_a_pidfd_opens_beside_it_is_visible_until_closed)
@@ -563,8 +564,8 @@ TEST_F(death, what_a_pidfd_opens_beside_it_is_visible_until_closed)
 				close(files[f]);
 		ASSERT_TRUE(shows(t, 0));
 	}
-	TH_LOG("most ioctls were %d times early enough, %d times not", c->nr_early,
-	       c->nr_late);
+	TH_LOG("most ioctls were %d times early enough, %d times not%s", c->nr_early,
+	       c->nr_late, c->nr_early && c->nr_late ? "" : ": they never met");
 }
 
 /*
