@@ -22,8 +22,8 @@ skipped=77	# exit code of a check that cannot be done here; it has said why
 # one, which the series leaves alone. Commits: those of mainline are not in this tree.
 # The others: what the one list of namespace types expands to cannot be in parentheses,
 # and may need the structure or the flag alone. What takes members of different types, or
-# their names, has to be a macro. The copy of a header below tools/ has its long line.
-# User space gets ENOSYS, and so looks for it.
+# their names, has to be a macro. The copy of a header below tools/ has its long line, that
+# of another no BIT(). User space gets ENOSYS, and so looks for it.
 checkpatch_ignore='
 FILE_PATH_CHANGES .*
 UNKNOWN_COMMIT_ID .*
@@ -36,6 +36,8 @@ MACRO_ARG_REUSE fs/pidfs.c
 MACRO_ARG_(REUSE|PRECEDENCE) kernel/nsproxy.c
 LONG_LINE_COMMENT tools/include/uapi/linux/nsfs.h
 ENOSYS tools/testing/selftests/namespaces/listns(.h|_examples_test.c)
+BIT_MACRO tools/include/uapi/linux/mount.h
+BIT_MACRO tools/perf/trace/beauty/include/uapi/linux/mount.h
 '
 
 mapfile -t checks < <(base_list | sed 's/^/base_/')
