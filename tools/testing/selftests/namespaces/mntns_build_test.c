@@ -836,11 +836,11 @@ TEST_F(build, owner_is_the_user_namespace_of_the_caller)
 #define MAX_MNT_NS "/proc/sys/user/max_mnt_namespaces"
 
 /* Runs in the actor, in a user namespace of its own. */
-static __s64 do_limit(struct ns_actor *a, __u64 unused)
+static __s64 do_limit(struct ns_actor *a, __u64 fs)
 {
-	int fs = new_context("tmpfs"), fd;
+	int fd;
 
-	if (fs < 0 || !write_to(MAX_MNT_NS, "0"))
+	if (!write_to(MAX_MNT_NS, "0"))
 		return 1;
 	if (!fails_with(tree_ns("/tmp/t", REC), ENOSPC))
 		return 2;
@@ -874,8 +874,13 @@ static __s64 do_limit(struct ns_actor *a, __u64 unused)
 
 TEST_F(build, namespaces_are_counted)
 {
-	ASSERT_EQ(0, ns_call(self->a, ns_do_unshare, USER_NS));
-	EXPECT_EQ(0, ns_call(self->a, do_limit, 0));
+	/* fsopen() takes a privilege over the mounts. The new actor has the file. */
+	int fs = new_context("tmpfs");
+	struct ns_actor *a = ns_actor();
+
+	ASSERT_LE(0, fs);
+	ASSERT_EQ(0, ns_call(a, ns_do_unshare, USER_NS));
+	EXPECT_EQ(0, ns_call(a, do_limit, fs));
 }
 
 #define MOUNT_MAX "/proc/sys/fs/mount-max"
@@ -965,41 +970,44 @@ TEST_F(build, kernel_internal_file_systems_are_refused)
 	EXPECT_TRUE(fails_with(sys_fsmount(fs, FSMOUNT_NAMESPACE, 0), EINVAL));
 }
 
-/* Runs in the actor: a proc for its pid namespace. Returns a file. */
-static __s64 do_new_proc(struct ns_actor *a, __u64 attr)
-{
-	int fd = fs_ns("proc", 0, attr);
+/* A proc, of a context that the caller of fsmount() need not have made. */
+struct proc {
+	int fs;
+	unsigned int attr;
+};
 
-	return fd < 0 ? -errno : fd;
-}
-
-/* Runs in the actor: @fs is a context that somebody else has made. */
-static __s64 do_passed_proc(struct ns_actor *a, __u64 fs)
+/* Runs in the actor, for which somebody else has made the context. Returns a file. */
+static __s64 do_new_proc(struct ns_actor *a, __u64 arg)
 {
-	int fd = sys_fsmount(fs, FSMOUNT_NAMESPACE, 0);
+	const struct proc *p = (const void *)(uintptr_t)arg;
+	int fd = sys_fsmount(p->fs, FSMOUNT_NAMESPACE, p->attr);
 
 	return fd < 0 ? -errno : fd;
 }
 
 TEST_F(build, new_proc_shows_no_more_than_the_one_that_is_there)
 {
-	int fs = new_context("proc");
-	struct ns_actor *a = ns_actor();
+	/* In memory that the actor has got as well. */
+	static struct proc before, masked;
+	struct ns_actor *a;
 
-	ASSERT_TRUE(!!a);
-	ASSERT_EQ(0, ns_call(self->a, ns_do_enter, USER_NS | PID_NS));
-	ASSERT_EQ(0, ns_call(a, ns_do_enter, USER_NS));
-	EXPECT_LE(0, ns_call(self->a, do_new_proc, 0));
+	before.fs = new_context("proc");
+	masked.fs = new_context("proc");
+	ASSERT_LE(0, before.fs);
+	ASSERT_LE(0, masked.fs);
+	a = ns_actor();
+	ASSERT_EQ(0, ns_call(a, ns_do_unshare, USER_NS));
+	EXPECT_LE(0, ns_call(a, do_new_proc, (uintptr_t)&before));
 
 	/* It is masked, by what is not locked. */
 	ASSERT_TRUE(mount_tmpfs("/proc/sys"));
-	EXPECT_EQ(-EPERM, ns_call(self->a, do_new_proc, 0));
-	EXPECT_EQ(-EPERM, ns_call(a, do_passed_proc, fs));
-	/* Those who could unmount the mask get what they want. */
-	EXPECT_LE(0, sys_fsmount(fs, FSMOUNT_NAMESPACE, 0));
-
+	EXPECT_EQ(-EPERM, ns_call(a, do_new_proc, (uintptr_t)&masked));
 	ASSERT_EQ(0, sys_umount2("/proc/sys", 0));
-	EXPECT_LE(0, ns_call(self->a, do_new_proc, 0));
+	EXPECT_LE(0, ns_call(a, do_new_proc, (uintptr_t)&masked));
+
+	/* Those who could unmount the mask get what they want. */
+	ASSERT_TRUE(mount_tmpfs("/proc/sys"));
+	EXPECT_LE(0, fs_ns("proc", 0, 0));
 }
 
 static int cannot_write_again(void)
@@ -1018,14 +1026,21 @@ static __s64 do_write_again(struct ns_actor *a, __u64 ns)
 
 TEST_F(build, new_proc_can_do_no_more_than_the_one_that_is_there)
 {
+	static struct proc writable, read_only = { .attr = MOUNT_ATTR_RDONLY };
+	struct ns_actor *a;
 	__s64 ns;
 
-	ASSERT_EQ(0, ns_call(self->a, ns_do_enter, USER_NS | PID_NS));
+	writable.fs = new_context("proc");
+	read_only.fs = new_context("proc");
+	ASSERT_LE(0, writable.fs);
+	ASSERT_LE(0, read_only.fs);
+	a = ns_actor();
+	ASSERT_EQ(0, ns_call(a, ns_do_unshare, USER_NS));
 	ASSERT_EQ(0, sys_mount(NULL, "/proc", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
-	EXPECT_EQ(-EPERM, ns_call(self->a, do_new_proc, 0));
-	ns = ns_call(self->a, do_new_proc, MOUNT_ATTR_RDONLY);
+	EXPECT_EQ(-EPERM, ns_call(a, do_new_proc, (uintptr_t)&writable));
+	ns = ns_call(a, do_new_proc, (uintptr_t)&read_only);
 	ASSERT_LE(0, ns);
-	EXPECT_EQ(0, ns_call(self->a, do_write_again, ns));
+	EXPECT_EQ(0, ns_call(a, do_write_again, ns));
 }
 
 /* move_mount() */
