@@ -510,6 +510,21 @@ TEST_F(crowd, page_of_one_owner_does_not_end_early_either)
 	}
 }
 
+TEST_F(crowd, search_for_a_type_stays_with_its_owner)
+{
+	__u64 user = ns_id(self->container->pid, "user");
+	__u64 own = ns_id(self->container->pid, "pid");
+
+	/* Behind many of another type there is one of the same type, not its own. */
+	ASSERT_LT(0, ns_call(self->host, ns_do_new, PID_NS));
+	for (size_t i = 0; i < ARRAY_SIZE(pages); i++) {
+		ns_list(self->host, NS_REQ(.ns_type = PID_NS, .user_ns_id = user), pages[i]);
+		EXPECT_TRUE(ns_listed_exactly(self->host, &own, 1)) {
+			TH_LOG("page of %zu: %zd ids", pages[i], self->host->nr);
+		}
+	}
+}
+
 TEST_F(crowd, caller_without_privileges_gets_past_it)
 {
 	struct ns_actor *a = ns_actor();
