@@ -35,7 +35,7 @@ MACRO_ARG_REUSE kernel/nstree.c
 MACRO_ARG_REUSE fs/pidfs.c
 MACRO_ARG_(REUSE|PRECEDENCE) kernel/nsproxy.c
 LONG_LINE_COMMENT tools/include/uapi/linux/nsfs.h
-ENOSYS tools/testing/selftests/namespaces/listns(.h|_examples_test.c)
+ENOSYS tools/testing/selftests/namespaces/(listns.h|listns_examples_test.c|mntns_marks_test.c)
 BIT_MACRO tools/include/uapi/linux/mount.h
 BIT_MACRO tools/perf/trace/beauty/include/uapi/linux/mount.h
 '
